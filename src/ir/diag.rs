@@ -1,0 +1,138 @@
+//! Diagnostics as plain data: a stable code, a place, a label, help. Rendering is the command's business.
+//!
+//! ```text
+//! Diagnostic { code: E3101, "operand has type @i32, the instruction wants @i64",
+//!              primary: 14:9 "this is @i32", secondary: [3:1 "@i64 is defined here"], help: … }
+//! ```
+
+use crate::codes::Code;
+use crate::ids::SourceId;
+
+/// A range of bytes in a source text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The source text, [`Span::NO_SOURCE`] where an entity was built without one.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The source of entities that were built through the API.
+    pub const NO_SOURCE: SourceId = SourceId(u32::MAX);
+    /// A span that points nowhere.
+    pub const NONE: Span = Span { source: Self::NO_SOURCE, start: 0, end: 0 };
+
+    /// A span in `source`, in bytes.
+    pub fn new(source: SourceId, start: usize, end: usize) -> Span {
+        Span { source, start: start as u32, end: end as u32 }
+    }
+
+    /// Whether the span points into a text.
+    pub fn is_some(self) -> bool {
+        self.source != Self::NO_SOURCE
+    }
+
+    /// The smallest span that covers both; they must be of one source.
+    pub fn to(self, other: Span) -> Span {
+        Span { source: self.source, start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Severity {
+    /// The bundle is not loaded.
+    Error,
+    /// The bundle is loaded (lenient mode).
+    Warning,
+}
+
+/// A place with a remark.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there; may be empty.
+    pub text: String,
+}
+
+/// One error or warning.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    /// Stable code; its table says what it means.
+    pub code: Code,
+    /// Error or warning.
+    pub severity: Severity,
+    /// One line: what is wrong here, with the names of the program.
+    pub message: String,
+    /// The place; [`Span::NONE`] for bundles built through the API.
+    pub primary: Label,
+    /// Other places that matter.
+    pub secondary: Vec<Label>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error at `span`.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            primary: Label { span, text: String::new() },
+            secondary: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Adds the remark at the primary place.
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        self.primary.text = text.into();
+        self
+    }
+
+    /// Adds another place.
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        if span.is_some() {
+            self.secondary.push(Label { span, text: text.into() });
+        }
+        self
+    }
+
+    /// Adds help.
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+}
+
+/// A source text that spans point into.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// File name or another name for messages.
+    pub name: String,
+    /// The text.
+    pub text: std::sync::Arc<str>,
+}
+
+impl Source {
+    /// Line and column (both from 1, the column in characters) of a byte offset.
+    pub fn line_col(&self, offset: u32) -> (u32, u32) {
+        let offset = (offset as usize).min(self.text.len());
+        let before = self.text.as_bytes();
+        let mut line = 1;
+        let mut line_start = 0;
+        for (index, &byte) in before[..offset].iter().enumerate() {
+            if byte == b'\n' {
+                line += 1;
+                line_start = index + 1;
+            }
+        }
+        let column = self.text[line_start..].char_indices().take_while(|(at, _)| line_start + at < offset).count();
+        (line, column as u32 + 1)
+    }
+}
