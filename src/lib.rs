@@ -1,1 +1,223 @@
-//! stub
+//! Mu: a micro virtual machine.
+//!
+//! A client (a language runtime) makes an instance, loads bundles of Mu IR into it, makes stacks and runs threads on
+//! them; traps call the client back.
+//!
+//! ```
+//! use mu_vm::{Mu, Options, Outcome};
+//!
+//! let mut mu = Mu::new(Options::default()).unwrap();
+//! mu.load_bundle("square.uir", "
+//!     .typedef @i64 = int<64>
+//!     .funcsig @sig = (@i64) -> (@i64)
+//!     .funcdef @square VERSION %v1 <@sig> {
+//!         %entry(<@i64> %x):
+//!             %y = MUL <@i64> %x %x
+//!             RET %y
+//!     }").unwrap();
+//! let square = mu.func("@square").unwrap();
+//! let x = mu.value_from_text(mu.params(square)[0], "12").unwrap();
+//! match mu.call(square, vec![x]) {
+//!     Outcome::Return(values) => assert_eq!(mu.value_to_text(&values[0]), "144"),
+//!     other => panic!("{other:?}"),
+//! }
+//! ```
+//!
+//! Several instances can live in one process; dropping one frees everything it mapped.
+//!
+//! Architecture invariants
+//! * This crate is the top of the graph: it knows both tiers and the text form, and nothing below knows it.
+//! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error.
+#![forbid(unsafe_code)]
+
+pub mod driver;
+pub mod trace;
+pub mod values;
+
+pub use driver::{Outcome, TrapAction, TrapContext, TrapHandler};
+pub use mu_ir as ir;
+pub use mu_rt as rt;
+pub use mu_rt::stack::StackRef;
+pub use mu_rt::thread::TrapCause;
+pub use trace::{Backtrace, FrameInfo};
+pub use values::Value;
+
+use mu_interp::Interp;
+use mu_interp::frames::NewStackFailure;
+use mu_ir::diag::{Diagnostic, Severity, Source};
+use mu_ir::ids::{FuncId, MuId, TypeId};
+use mu_ir::program::{Entity, Program};
+use mu_rt::runtime::{Config, NewRuntimeError, Runtime};
+
+/// Options of an instance.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Limits and switches of the runtime.
+    pub config: Config,
+    /// Instructions each thread may execute.
+    pub fuel: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { config: Config::default(), fuel: u64::MAX }
+    }
+}
+
+/// Why a bundle was not loaded: every error, with the texts the places point into. The instance is as it was.
+#[derive(Clone, Debug)]
+pub struct LoadError {
+    /// The errors, in the order of their places.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Source texts by [`mu_ir::ids::SourceId`].
+    pub sources: Vec<Source>,
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let span = diagnostic.primary.span;
+            if let Some(source) = self.sources.get(span.source.index()) {
+                let (line, column) = source.line_col(span.start);
+                write!(f, "{}:{line}:{column}: ", source.name)?;
+            }
+            write!(f, "{}: {}", diagnostic.code.text(), diagnostic.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// An instance of Mu.
+pub struct Mu {
+    rt: Runtime,
+    interp: Interp,
+    fuel: u64,
+    executed: u64,
+}
+
+impl Mu {
+    /// Makes an instance.
+    ///
+    /// # Errors
+    /// When memory cannot be reserved or a library cannot be opened.
+    pub fn new(options: Options) -> Result<Mu, NewRuntimeError> {
+        Ok(Mu { rt: Runtime::new(options.config)?, interp: Interp::new(), fuel: options.fuel, executed: 0 })
+    }
+
+    /// Loads a bundle in text form (uvm-ir, "Bundle Loading"): all of it, or nothing. Answers the warnings.
+    ///
+    /// # Errors
+    /// Every error of the bundle.
+    pub fn load_bundle(&mut self, name: &str, text: &str) -> Result<Vec<Diagnostic>, LoadError> {
+        let before = self.rt.program.mark();
+        let source = self.rt.program.add_source(name, text);
+        let (draft, mut diagnostics) = mu_text::parse(text, source);
+        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            let sources = self.rt.program.sources.clone();
+            self.rt.program.truncate(&before);
+            return Err(LoadError { diagnostics, sources });
+        }
+        // Linking truncates the program on errors; the texts are wanted for the messages.
+        let source = self.rt.program.sources.last().cloned();
+        match self.rt.load(&draft, before) {
+            Ok(warnings) => {
+                diagnostics.extend(warnings);
+                Ok(diagnostics)
+            }
+            Err(diagnostics) => {
+                let mut sources = self.rt.program.sources.clone();
+                sources.extend(source);
+                Err(LoadError { diagnostics, sources })
+            }
+        }
+    }
+
+    /// Everything loaded.
+    pub fn program(&self) -> &Program {
+        &self.rt.program
+    }
+
+    /// The runtime, for reading.
+    pub fn runtime(&self) -> &Runtime {
+        &self.rt
+    }
+
+    /// The id of a global name (uvm-client-interface, "Basic Functions").
+    pub fn id_of(&self, name: &str) -> Option<MuId> {
+        self.rt.program.id_of(name)
+    }
+
+    /// The name of an id.
+    pub fn name_of(&self, id: MuId) -> Option<&str> {
+        self.rt.program.name_of(id)
+    }
+
+    /// The function of a name.
+    pub fn func(&self, name: &str) -> Option<FuncId> {
+        match self.rt.program.lookup(name)? {
+            Entity::Func(func) => Some(func),
+            _ => None,
+        }
+    }
+
+    /// The name of a function.
+    pub fn func_name(&self, func: FuncId) -> String {
+        self.rt.program.display_name(self.rt.program.funcs[func.index()].id)
+    }
+
+    /// Parameter types of a function.
+    pub fn params(&self, func: FuncId) -> &[TypeId] {
+        let program = &self.rt.program;
+        &program.types.sig(program.funcs[func.index()].sig).params
+    }
+
+    /// Return types of a function.
+    pub fn returns(&self, func: FuncId) -> &[TypeId] {
+        let program = &self.rt.program;
+        &program.types.sig(program.funcs[func.index()].sig).rets
+    }
+
+    /// Makes a stack with `func` at its bottom, READY for its parameters.
+    ///
+    /// # Errors
+    /// When there is no memory or room for it.
+    pub fn new_stack(&mut self, func: FuncId) -> Result<StackRef, NewStackFailure> {
+        self.interp.new_stack(&mut self.rt, func)
+    }
+
+    /// Kills a READY stack. False if it is not READY.
+    pub fn kill_stack(&mut self, stack: StackRef) -> bool {
+        let ready =
+            self.rt.stacks.get(stack).is_some_and(|stack| stack.state == mu_rt::stack::StackState::Ready);
+        if ready {
+            self.rt.stacks.kill(stack);
+        }
+        ready
+    }
+
+    /// Enables or disables a watchpoint. False if no instruction has this id.
+    pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> bool {
+        match self.rt.watchpoints.get_mut(&wpid) {
+            Some(state) => {
+                *state = enabled;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Instructions executed so far, by all threads.
+    pub fn executed(&self) -> u64 {
+        self.executed
+    }
+
+    /// Sets how many instructions each thread started from now on may execute.
+    pub fn set_fuel(&mut self, fuel: u64) {
+        self.fuel = fuel;
+    }
+}

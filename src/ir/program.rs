@@ -452,6 +452,16 @@ impl Program {
 }
 
 impl Mark {
+    /// Index of the first type after the mark.
+    pub fn types(&self) -> usize {
+        self.types.types()
+    }
+
+    /// Index of the first signature after the mark.
+    pub fn sigs(&self) -> usize {
+        self.types.sigs()
+    }
+
     /// Index of the first constant after the mark.
     pub fn consts(&self) -> usize {
         self.consts

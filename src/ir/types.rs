@@ -264,6 +264,18 @@ pub struct TypeMark {
     sigs: usize,
 }
 
+impl TypeMark {
+    /// Index of the first type after the mark.
+    pub fn types(&self) -> usize {
+        self.types
+    }
+
+    /// Index of the first signature after the mark.
+    pub fn sigs(&self) -> usize {
+        self.sigs
+    }
+}
+
 impl TypeStore {
     /// Number of type definitions, derived types included.
     pub fn type_count(&self) -> usize {

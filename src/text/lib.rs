@@ -1,1 +1,31 @@
-//! stub
+//! Text forms of the Mu IR (UIR): reading, printing, formatting.
+//!
+//! ```text
+//!            lex            parse                    link (mu-ir)
+//!   text ─────────> tokens ───────> Draft, errors ─────────────────> Program
+//!    ^ ^              │               │                                 │
+//!    │ └── format ────┘               │                                 │
+//!    └──────────────── print_draft ───┴──────────── print_program ──────┘
+//! ```
+//!
+//! * [`parse`]: a text becomes a [`mu_ir::draft::Draft`], with all its errors.
+//! * [`print_draft`], [`print_program`]: canonical text that reads back as the same bundle.
+//! * [`format()`]: the author's text with canonical indentation.
+//! * [`syntax`]: the form of an instruction in one line, for people.
+//!
+//! The written form of an instruction stands once, in the instruction table: the parser reads and the printer writes the
+//! parts that [`mu_ir::table::Form::parts`] lists.
+#![forbid(unsafe_code)]
+
+mod fmt;
+pub mod lex;
+mod parse;
+mod print;
+mod syntax;
+#[cfg(test)]
+mod test;
+
+pub use fmt::format;
+pub use parse::{closest, parse};
+pub use print::{print_draft, print_program};
+pub use syntax::syntax;

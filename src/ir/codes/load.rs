@@ -6,4 +6,7 @@ crate::codes! {
          there) or of a library given with --lib.";
     REDEFINITION_SIGNATURE = 4002, "a new version with another signature than its function",
         "A .funcdef of an existing function adds a version; it must be written with the function's signature.";
+    NO_MEMORY_FOR_GLOBAL = 4003, "a global cell that does not fit in memory",
+        "Global cells are allocated when their bundle loads. The type of this one is larger than the memory an \
+         instance sets aside for them.";
 }

@@ -1,1 +1,115 @@
-//! The verifier (being written).
+//! The verifier: checks what a bundle added to a program and derives the types of instruction results.
+//!
+//! It runs after linking, so every reference is resolved; it knows nothing of names except to print them. The rules are
+//! those of the chapters type-system, uvm-ir, instruction-set, common-insts and memory-model; each has its own code in
+//! [`crate::codes::verify`].
+//!
+//! ```text
+//! definitions of types and signatures ─> constants, global cells, exposed functions ─> function versions
+//!      defs.rs                               values.rs                                  body.rs: blocks, destinations
+//!                                                       arith.rs aggregate.rs memory.rs control.rs comm.rs: one
+//!                                                       function per Rule
+//! ```
+//!
+//! How a mistake stays one error
+//! * Everything is checked; nothing stops at the first error. Diagnostics come in textual order.
+//! * A result whose type an error hides is [`Var::UNTYPED`](crate::program::Var::UNTYPED), and an untyped operand fits
+//!   everywhere. Where the type arguments still say what the result is (`ADD <@i64>`), it keeps that type.
+//! * An ill-formed type is reported at its definition only; see [`facts`].
+//!
+//! Invariants
+//! * A bundle without errors has no untyped variable.
+//! * No recursion follows the input: member trees, constants and cycles are walked with explicit stacks.
+//! * The fast path allocates nothing per instruction and formats no name; `cold` functions in `report.rs` do.
+//! * Types are compared by [`TypeStore::same`](crate::types::TypeStore::same), never by id or name.
+//!
+//! In lenient mode a mismatch between types of one size and register class is a warning, see
+//! [`facts::interchangeable`].
+
+mod aggregate;
+mod arith;
+mod body;
+mod comm;
+mod control;
+mod defs;
+mod facts;
+mod memory;
+mod report;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use crate::diag::Diagnostic;
+use crate::draft::Draft;
+use crate::program::{Mark, Program};
+use facts::{Derived, Facts};
+
+/// How strictly to check.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Mismatches between types of the same size and register class are warnings.
+    pub lenient: bool,
+}
+
+/// Which definition of the draft each new entity came from: indexes into [`Draft::defs`], parallel to the entities that
+/// were appended since the mark.
+#[derive(Clone, Debug, Default)]
+pub struct Spans {
+    /// Types.
+    pub types: Vec<usize>,
+    /// Signatures.
+    pub sigs: Vec<usize>,
+    /// Constants.
+    pub consts: Vec<usize>,
+    /// Global cells.
+    pub globals: Vec<usize>,
+    /// Functions.
+    pub funcs: Vec<usize>,
+    /// Function versions.
+    pub func_vers: Vec<usize>,
+    /// Exposed functions.
+    pub exposes: Vec<usize>,
+}
+
+/// What all checks share.
+struct Cx<'a> {
+    program: &'a mut Program,
+    mark: &'a Mark,
+    draft: &'a Draft,
+    spans: &'a Spans,
+    options: Options,
+    facts: Facts,
+    derived: Derived,
+    out: Vec<Diagnostic>,
+}
+
+/// Checks everything that was appended to `program` since `mark` and writes the types of instruction results into the
+/// new function versions. `draft` and `spans` give places for the diagnostics, which come in textual order. The bundle
+/// is good when none of them is an error.
+pub fn verify(
+    program: &mut Program,
+    mark: &Mark,
+    draft: &Draft,
+    spans: &Spans,
+    options: Options,
+) -> Vec<Diagnostic> {
+    let mut cx = Cx {
+        program,
+        mark,
+        draft,
+        spans,
+        options,
+        facts: Facts::default(),
+        derived: Derived::default(),
+        out: Vec::new(),
+    };
+    cx.check_types();
+    cx.check_sigs();
+    cx.check_consts();
+    cx.check_globals();
+    cx.check_exposes();
+    cx.check_func_vers();
+    cx.out.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
+    cx.out
+}

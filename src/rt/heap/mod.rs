@@ -1,0 +1,393 @@
+//! The heap: objects, global cells, and how to find either from an address (uvm-memory, "Memory Allocation").
+//!
+//! **What.** [`Heap`] allocates objects by bumping a pointer through 32 KiB blocks; objects of more than
+//! [`LARGE`] bytes get blocks of their own; global cells live in an immortal region beside the heap. Memory is zero
+//! when handed out. [`Heap::find_object`] resolves any address to the allocation unit around it.
+//!
+//! **Why this way.** This is the heap before its collector, behind the interface the collector will keep:
+//! * A thread allocates from its own [`AllocBuffer`], two words that live in the thread structure, so that compiled
+//!   code can do it inline: `payload = cursor + 8; cursor = payload + size; if cursor > limit { slow }; store header`.
+//! * Allocation never collects. `None` means "no room now": the caller, who stands at a safepoint and knows its roots,
+//!   asks for a collection and tries again, and takes the exceptional edge if that fails too.
+//! * Every object says its own size (see [`object`]), so blocks can be walked without knowing types.
+//! * [`Heap::epoch`] changes whenever an address may mean something else than before; caches compare it.
+//!
+//! **Invariants.**
+//! * Payloads are aligned to 8 at least; no two objects share an address, not even of type `void`, since each has a
+//!   header.
+//! * A header is written before its start bit is set, and the start bit before the reference is published.
+//! * Types are canonical ids everywhere.
+//! * Dropping a heap unmaps everything.
+//!
+//! **Example.** An object and a hybrid, which `find_object` gives back from interior addresses:
+//! ```
+//! use mu_ir::ids::TypeId;
+//! use mu_rt::heap::{Heap, HeapConfig};
+//!
+//! let heap = Heap::new(HeapConfig { limit_bytes: 1 << 20, ..HeapConfig::default() }).unwrap();
+//! let pair = heap.alloc_fixed(TypeId(3), 16, 8).unwrap();
+//! let text = heap.alloc_hybrid(TypeId(4), 8, 1, 11, 8).unwrap();
+//! assert_eq!(heap.find_object(pair.0 + 12).unwrap().start, pair.0);
+//! assert_eq!(heap.find_object(text.0 + 18).unwrap().var_count, 11);
+//! assert!(heap.find_object(pair.0 + 16).is_none());
+//! ```
+
+pub mod object;
+mod space;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use object::Header;
+pub use space::BLOCK;
+pub use verify::HeapFault;
+
+use crate::os::OsError;
+use mu_ir::ids::TypeId;
+use parking_lot::Mutex;
+use space::{BlockKind, Region, Space};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Objects that take more bytes than this, header included, are large.
+pub const LARGE: u64 = BLOCK / 2;
+
+/// Where the payload of a large object begins in its first block; before it lie size, element count and header.
+const LARGE_PAYLOAD: u64 = 64;
+
+/// The address of a payload; never 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Address(pub u64);
+
+/// How big a heap may become.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeapConfig {
+    /// Most bytes of blocks with objects, rounded up to whole blocks of 32 KiB.
+    pub limit_bytes: u64,
+    /// Most bytes of blocks with global cells, likewise.
+    pub immortal_bytes: u64,
+}
+
+impl Default for HeapConfig {
+    /// 1 GiB of objects and 1 GiB of global cells; only what is used takes memory.
+    fn default() -> Self {
+        HeapConfig { limit_bytes: 1 << 30, immortal_bytes: 1 << 30 }
+    }
+}
+
+/// A thread's part of the heap: free, zeroed memory from `cursor` to `limit`.
+///
+/// The layout is shared with compiled code. An empty buffer is valid and fills itself at the first allocation.
+/// Dropping a buffer leaves the rest of its block unused until a collection.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct AllocBuffer {
+    /// The next free address, a multiple of 8.
+    pub cursor: u64,
+    /// The end of the free memory.
+    pub limit: u64,
+}
+
+/// What kind of allocation unit an address belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitKind {
+    /// A heap object.
+    Heap,
+    /// A global cell.
+    Global,
+    /// An alloca cell, which the heap does not know; see [`crate::memory::AllocaCells`].
+    Alloca,
+}
+
+/// An allocation unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObjectInfo {
+    /// The address of the payload.
+    pub start: u64,
+    /// The canonical type.
+    pub ty: TypeId,
+    /// Number of elements of the variable part; 0 for types without one.
+    pub var_count: u64,
+    /// Size of the payload in bytes, rounded up to a multiple of 8.
+    pub size_bytes: u64,
+    /// What it is.
+    pub kind: UnitKind,
+}
+
+impl ObjectInfo {
+    /// Whether an address lies in the unit. A unit without bytes (`void`) still has its beginning.
+    #[inline]
+    pub fn contains(&self, address: u64) -> bool {
+        address.wrapping_sub(self.start) < self.size_bytes || address == self.start
+    }
+}
+
+/// Counts over everything allocated and not collected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Heap objects.
+    pub objects: u64,
+    /// Their payload bytes.
+    pub object_bytes: u64,
+    /// Global cells.
+    pub globals: u64,
+    /// Their payload bytes.
+    pub global_bytes: u64,
+    /// Bytes of heap blocks in use: what counts against the limit.
+    pub used_bytes: u64,
+    /// The limit, in bytes.
+    pub limit_bytes: u64,
+}
+
+/// A request after its sizes have been checked.
+#[derive(Clone, Copy)]
+struct Request {
+    header: Header,
+    count: u64,
+    size: u64,
+    align: u64,
+}
+
+/// The heap of an instance; see the module.
+pub struct Heap {
+    space: Space,
+    /// For callers without a buffer of their own (client contexts, loaders).
+    shared: Mutex<AllocBuffer>,
+    immortal: Mutex<AllocBuffer>,
+    epoch: AtomicU64,
+}
+
+impl Heap {
+    /// Reserves address space; memory is taken as it is used.
+    ///
+    /// # Errors
+    /// When the system does not give that much address space.
+    pub fn new(config: HeapConfig) -> Result<Heap, OsError> {
+        Ok(Heap {
+            space: Space::new(config.limit_bytes, config.immortal_bytes)?,
+            shared: Mutex::default(),
+            immortal: Mutex::default(),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    /// `NEW` from the shared buffer: an object of canonical type `ty`, `size_bytes` bytes, zeroed, aligned to
+    /// max(8, `align_bytes`), which is a power of two up to 64. `None`: no room (or the size is
+    /// [`crate::layout::Layout::TOO_LARGE`]).
+    pub fn alloc_fixed(&self, ty: TypeId, size_bytes: u64, align_bytes: u64) -> Option<Address> {
+        self.alloc_fixed_in(&mut self.shared.lock(), ty, size_bytes, align_bytes)
+    }
+
+    /// `NEWHYBRID` from the shared buffer: `fixed_bytes` is the offset of the variable part, `elem_bytes` the distance
+    /// of its elements, `count` their number. `None`: no room, or a size that cannot exist.
+    pub fn alloc_hybrid(
+        &self,
+        ty: TypeId,
+        fixed_bytes: u64,
+        elem_bytes: u64,
+        count: u64,
+        align_bytes: u64,
+    ) -> Option<Address> {
+        self.alloc_hybrid_in(&mut self.shared.lock(), ty, fixed_bytes, elem_bytes, count, align_bytes)
+    }
+
+    /// As [`Heap::alloc_fixed`], from a thread's own buffer.
+    #[inline]
+    pub fn alloc_fixed_in(
+        &self,
+        buffer: &mut AllocBuffer,
+        ty: TypeId,
+        size_bytes: u64,
+        align_bytes: u64,
+    ) -> Option<Address> {
+        self.alloc(buffer, Region::Heap, ty, size_bytes, None, align_bytes)
+    }
+
+    /// As [`Heap::alloc_hybrid`], from a thread's own buffer.
+    #[inline]
+    pub fn alloc_hybrid_in(
+        &self,
+        buffer: &mut AllocBuffer,
+        ty: TypeId,
+        fixed_bytes: u64,
+        elem_bytes: u64,
+        count: u64,
+        align_bytes: u64,
+    ) -> Option<Address> {
+        let size = elem_bytes.checked_mul(count)?.checked_add(fixed_bytes)?;
+        self.alloc(buffer, Region::Heap, ty, size, Some(count), align_bytes)
+    }
+
+    /// A global cell (`.global`): lives as long as the heap and never moves. `None`: no room.
+    pub fn alloc_global(&self, ty: TypeId, size_bytes: u64, align_bytes: u64) -> Option<Address> {
+        self.alloc(&mut self.immortal.lock(), Region::Immortal, ty, size_bytes, None, align_bytes)
+    }
+
+    /// A hybrid that is never collected or moved (loaders, boot images). `None`: no room.
+    pub fn alloc_global_hybrid(
+        &self,
+        ty: TypeId,
+        fixed_bytes: u64,
+        elem_bytes: u64,
+        count: u64,
+        align_bytes: u64,
+    ) -> Option<Address> {
+        let size = elem_bytes.checked_mul(count)?.checked_add(fixed_bytes)?;
+        self.alloc(&mut self.immortal.lock(), Region::Immortal, ty, size, Some(count), align_bytes)
+    }
+
+    #[inline]
+    fn alloc(
+        &self,
+        buffer: &mut AllocBuffer,
+        region: Region,
+        ty: TypeId,
+        size: u64,
+        count: Option<u64>,
+        align: u64,
+    ) -> Option<Address> {
+        debug_assert!(align.is_power_of_two() && align <= LARGE_PAYLOAD, "alignment {align}");
+        let mut flags = if count.is_some() { Header::HYBRID } else { 0 };
+        if region == Region::Immortal {
+            flags |= Header::IMMORTAL;
+        }
+        if size > LARGE {
+            return self.alloc_large(region, ty, size, count, flags);
+        }
+        let header = Header::new(ty, size, flags);
+        let request = Request { header, count: count.unwrap_or(0), size, align: align.max(8) };
+        self.bump(buffer, request).or_else(|| self.refill(buffer, region, request))
+    }
+
+    /// The fast path. What compiled code does inline, it does for objects of fixed size aligned to 8.
+    #[inline]
+    fn bump(&self, buffer: &mut AllocBuffer, request: Request) -> Option<Address> {
+        let payload = (buffer.cursor + request.header.prefix_bytes()).next_multiple_of(request.align);
+        let end = payload + request.size.next_multiple_of(8);
+        if end > buffer.limit {
+            return None;
+        }
+        buffer.cursor = end;
+        self.publish(payload, request);
+        Some(Address(payload))
+    }
+
+    #[inline]
+    fn publish(&self, payload: u64, request: Request) {
+        if request.header.has(Header::HYBRID) {
+            self.space.word(payload - 16).store(request.count, Ordering::Relaxed);
+        }
+        self.space.word(payload - 8).store(request.header.0, Ordering::Relaxed);
+        self.space.set_start(payload);
+    }
+
+    #[cold]
+    fn refill(&self, buffer: &mut AllocBuffer, region: Region, request: Request) -> Option<Address> {
+        let block = self.space.take(region, 1, false)?;
+        buffer.cursor = self.space.block_address(block);
+        buffer.limit = buffer.cursor + BLOCK;
+        // A small object always fits into an empty block.
+        self.bump(buffer, request)
+    }
+
+    #[cold]
+    fn alloc_large(
+        &self,
+        region: Region,
+        ty: TypeId,
+        size: u64,
+        count: Option<u64>,
+        flags: u64,
+    ) -> Option<Address> {
+        let blocks = size.checked_add(LARGE_PAYLOAD)?.div_ceil(BLOCK);
+        let first = self.space.block_address(self.space.take(region, blocks, true)?);
+        let payload = first + LARGE_PAYLOAD;
+        self.space.word(first).store(size.next_multiple_of(8), Ordering::Relaxed);
+        let header = Header::new(ty, size, flags | Header::LARGE);
+        self.publish(payload, Request { header, count: count.unwrap_or(0), size, align: LARGE_PAYLOAD });
+        Some(Address(payload))
+    }
+
+    /// The allocation unit whose payload holds an address; `None` between units and outside the heap.
+    #[inline]
+    pub fn find_object(&self, address: u64) -> Option<ObjectInfo> {
+        let block = self.space.block_of(address)?;
+        let start = match self.space.kind(block) {
+            BlockKind::Free => return None,
+            BlockKind::Small => self.space.start_before(block, address)?,
+            BlockKind::Large(first) => self.space.block_address(first) + LARGE_PAYLOAD,
+        };
+        let info = self.info_at(start)?;
+        info.contains(address).then_some(info)
+    }
+
+    /// The unit whose payload begins at `start`, a payload address of this heap.
+    #[inline]
+    fn info_at(&self, start: u64) -> Option<ObjectInfo> {
+        let header = Header(self.space.word(start - 8).load(Ordering::Relaxed));
+        if !header.is_valid() {
+            return None;
+        }
+        let size_bytes = match header.has(Header::LARGE) {
+            true => self.space.word(start - LARGE_PAYLOAD).load(Ordering::Relaxed),
+            false => header.size_bytes(),
+        };
+        let var_count = match header.has(Header::HYBRID) {
+            true => self.space.word(start - 16).load(Ordering::Relaxed),
+            false => 0,
+        };
+        let kind = if header.has(Header::IMMORTAL) { UnitKind::Global } else { UnitKind::Heap };
+        Some(ObjectInfo { start, ty: header.ty(), var_count, size_bytes, kind })
+    }
+
+    /// The unit whose payload begins exactly at an address.
+    #[inline]
+    pub fn object_at(&self, address: u64) -> Option<ObjectInfo> {
+        self.find_object(address).filter(|info| info.start == address)
+    }
+
+    /// Whether an address lies in the heap's address space (objects, global cells or free).
+    #[inline]
+    pub fn covers(&self, address: u64) -> bool {
+        self.space.block_of(address).is_some()
+    }
+
+    /// Changes when addresses change their meaning: after each collection.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Visits every unit, by ascending address. Units allocated meanwhile may be missing.
+    pub fn for_each_object(&self, mut visit: impl FnMut(ObjectInfo)) {
+        for block in self.space.taken() {
+            match self.space.kind(block) {
+                BlockKind::Small => self.space.starts_in(block).filter_map(|at| self.info_at(at)).for_each(&mut visit),
+                BlockKind::Large(first) if first == block => {
+                    self.info_at(self.space.block_address(first) + LARGE_PAYLOAD).into_iter().for_each(&mut visit);
+                }
+                BlockKind::Large(_) | BlockKind::Free => {}
+            }
+        }
+    }
+
+    /// Counts objects and bytes, by looking at all of them: allocation itself keeps no counters.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics {
+            used_bytes: self.space.heap_used(),
+            limit_bytes: self.space.heap_bytes(),
+            ..Statistics::default()
+        };
+        self.for_each_object(|info| match info.kind {
+            UnitKind::Heap => {
+                statistics.objects += 1;
+                statistics.object_bytes += info.size_bytes;
+            }
+            UnitKind::Global | UnitKind::Alloca => {
+                statistics.globals += 1;
+                statistics.global_bytes += info.size_bytes;
+            }
+        });
+        statistics
+    }
+}

@@ -1,0 +1,185 @@
+//! The runtime of one instance: everything loaded and everything allocated, shared by the tiers.
+//!
+//! There are no globals: an instance owns its runtime, and dropping it unmaps all memory.
+//!
+//! Loading goes through [`Runtime::load`]: link and verify the draft against the program, then make room for its global
+//! cells. If anything fails, nothing has changed.
+
+use crate::heap::{Heap, HeapConfig};
+use crate::layout::Layouts;
+use crate::memory::{Memory, UnitCache};
+use crate::native::Symbols;
+use crate::os::OsError;
+use crate::stack::Stacks;
+use mu_ir::codes::load as code;
+use mu_ir::diag::Diagnostic;
+use mu_ir::draft::Draft;
+use mu_ir::ids::{FuncId, FuncVerId, SigId};
+use mu_ir::link;
+use mu_ir::program::{Mark, Program};
+use std::collections::BTreeMap;
+
+/// Limits and switches of an instance.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Most bytes of heap objects.
+    pub heap_bytes: u64,
+    /// Bytes of each stack.
+    pub stack_bytes: u64,
+    /// Most stacks alive at a time.
+    pub stacks_max: usize,
+    /// Detect undefined behaviour of memory accesses through irefs.
+    pub checked: bool,
+    /// Type mismatches between types of one size and register class are warnings.
+    pub lenient: bool,
+    /// Libraries to search for external symbols, before the process itself.
+    pub libraries: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            heap_bytes: 1 << 30,
+            stack_bytes: 1 << 20,
+            stacks_max: 1 << 20,
+            checked: true,
+            lenient: false,
+            libraries: Vec::new(),
+        }
+    }
+}
+
+/// Why an instance could not be made.
+#[derive(Debug)]
+pub enum NewRuntimeError {
+    /// The system gave no memory.
+    Os(OsError),
+    /// A library could not be opened.
+    Library(String),
+}
+
+impl std::fmt::Display for NewRuntimeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NewRuntimeError::Os(error) => write!(f, "cannot reserve memory: {error}"),
+            NewRuntimeError::Library(reason) => write!(f, "{reason}"),
+        }
+    }
+}
+
+impl std::error::Error for NewRuntimeError {}
+
+/// What a call needs to know about a function.
+#[derive(Clone, Copy, Debug)]
+pub struct FuncEntry {
+    /// The version calls use now; `None` while the function is undefined.
+    pub version: Option<FuncVerId>,
+    /// The signature's representative.
+    pub sig: SigId,
+}
+
+/// The runtime of one instance.
+pub struct Runtime {
+    /// Everything loaded.
+    pub program: Program,
+    /// Layouts of its types.
+    pub layouts: Layouts,
+    /// The heap.
+    pub heap: Heap,
+    /// Checked access to memory.
+    pub memory: Memory,
+    /// What checked mode looked up last.
+    pub unit_cache: UnitCache,
+    /// The stacks.
+    pub stacks: Stacks,
+    /// External symbols.
+    pub symbols: Symbols,
+    /// Functions, by number.
+    pub funcs: Vec<FuncEntry>,
+    /// Addresses of global cells, by number.
+    pub globals: Vec<u64>,
+    /// Watchpoints that instructions name: enabled or not.
+    pub watchpoints: BTreeMap<u32, bool>,
+    /// Limits and switches.
+    pub config: Config,
+    /// Counts loads and redefinitions, so that tiers know when what they remember may be old.
+    pub epoch: u64,
+}
+
+impl Runtime {
+    /// A runtime that has loaded nothing.
+    pub fn new(config: Config) -> Result<Runtime, NewRuntimeError> {
+        let heap_config = HeapConfig { limit_bytes: config.heap_bytes, ..HeapConfig::default() };
+        Ok(Runtime {
+            program: Program::new(),
+            layouts: Layouts::new(),
+            heap: Heap::new(heap_config).map_err(NewRuntimeError::Os)?,
+            memory: Memory::new(),
+            unit_cache: UnitCache::default(),
+            stacks: Stacks::new(config.stack_bytes, config.stacks_max),
+            symbols: Symbols::new(&config.libraries).map_err(|error| NewRuntimeError::Library(error.to_string()))?,
+            funcs: Vec::new(),
+            globals: Vec::new(),
+            watchpoints: BTreeMap::new(),
+            config,
+            epoch: 0,
+        })
+    }
+
+    /// Loads a draft. `before` is a mark from before its source text was added. Answers the warnings.
+    pub fn load(&mut self, draft: &Draft, before: Mark) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let symbols = &self.symbols;
+        let resolve_extern = |name: &str| symbols.lookup(name);
+        let options = link::Options { lenient: self.config.lenient, resolve_extern: &resolve_extern };
+        let loaded = link::load(&mut self.program, draft, before.clone(), &options)?;
+        if let Err(error) = self.make_globals() {
+            self.globals.truncate(loaded.mark.globals());
+            self.program.truncate(&before);
+            let type_count = self.program.types.type_count();
+            self.layouts.truncate(type_count);
+            return Err(vec![error]);
+        }
+        self.note_functions(&loaded.mark);
+        self.epoch += 1;
+        Ok(loaded.warnings)
+    }
+
+    fn make_globals(&mut self) -> Result<(), Diagnostic> {
+        for global in &self.program.globals[self.globals.len()..] {
+            let types = &self.program.types;
+            let layout = self.layouts.of(types, global.ty);
+            let size = layout.size();
+            let address = size
+                .and_then(|size| self.heap.alloc_global(types.canon(global.ty), size, layout.align_bytes))
+                .ok_or_else(|| {
+                    let name = self.program.display_name(global.id);
+                    let message = format!("there is no memory for global cell {name}");
+                    Diagnostic::error(code::NO_MEMORY_FOR_GLOBAL, global.span, message)
+                })?;
+            self.globals.push(address.0);
+        }
+        Ok(())
+    }
+
+    fn note_functions(&mut self, mark: &Mark) {
+        for func in &self.program.funcs[self.funcs.len()..] {
+            self.funcs.push(FuncEntry { version: None, sig: self.program.types.canon_sig(func.sig) });
+        }
+        for index in mark.func_vers()..self.program.func_vers.len() {
+            let version = &self.program.func_vers[index];
+            self.funcs[version.func.index()].version = Some(FuncVerId::new(index));
+            for block in &version.blocks {
+                for inst in &block.insts {
+                    if matches!(inst.op, mu_ir::table::Op::Watchpoint | mu_ir::table::Op::WpBranch) {
+                        self.watchpoints.entry(inst.attrs.literal as u32).or_insert(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The function's entry.
+    pub fn func(&self, func: FuncId) -> FuncEntry {
+        self.funcs[func.index()]
+    }
+}

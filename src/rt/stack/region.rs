@@ -1,0 +1,159 @@
+//! The memory of a stack, and typed access to the words of its frames.
+//!
+//! All accesses are checked against the region: an address outside reads as 0 and is not written. The interpreter,
+//! which has no `unsafe`, sees slots as a slice of cells.
+
+use super::{FRAME_HEADER_BYTES, FrameState, word};
+use crate::os::{OsError, Reservation};
+use std::cell::Cell;
+
+/// The memory of one stack.
+pub struct Region {
+    memory: Option<Reservation>,
+    base: u64,
+    end: u64,
+}
+
+// SAFETY: a region is used by the one thread its stack is bound to; handing a stack to another thread happens through
+// the synchronisation of binding. The reservation itself is plain memory without thread affinity.
+unsafe impl Sync for Region {}
+
+impl std::fmt::Debug for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Region({:#x}..{:#x})", self.base, self.end)
+    }
+}
+
+impl Region {
+    /// Reserves memory for a stack. Pages are touched only when they are used.
+    pub fn new(bytes: u64) -> Result<Region, OsError> {
+        let memory = Reservation::new(bytes, crate::os::PAGE)?;
+        let base = memory.base();
+        let end = memory.end();
+        Ok(Region { memory: Some(memory), base, end })
+    }
+
+    /// The region of a dead stack: no memory.
+    pub fn empty() -> Region {
+        Region { memory: None, base: 0, end: 0 }
+    }
+
+    /// The lowest address.
+    #[inline]
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// One past the highest address; the first frame goes right below.
+    #[inline]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether an address lies in this stack.
+    #[inline]
+    pub fn contains(&self, address: u64) -> bool {
+        self.base <= address && address < self.end
+    }
+
+    /// `count` words from an address, or no words if they are not all inside.
+    #[inline]
+    pub fn words(&self, address: u64, count: u32) -> &[Cell<u64>] {
+        let bytes = u64::from(count) * 8;
+        if address < self.base || address & 7 != 0 || address.saturating_add(bytes) > self.end {
+            return &[];
+        }
+        debug_assert!(self.memory.is_some());
+        // SAFETY: the range lies inside the live reservation (checked above; `base == end` without one, so no
+        // non-empty range passes), is aligned, and mapped memory starts zeroed, so every word is initialised.
+        // `Cell` allows other accesses through raw pointers by the same thread.
+        unsafe { std::slice::from_raw_parts(address as *const Cell<u64>, count as usize) }
+    }
+
+    /// The slots of a frame.
+    #[inline]
+    pub fn slots(&self, fp: u64, slot_count: u32) -> &[Cell<u64>] {
+        self.words(fp.wrapping_sub(FRAME_HEADER_BYTES + u64::from(slot_count) * 8), slot_count)
+    }
+
+    #[inline]
+    fn word(&self, fp: u64, offset: i64) -> u64 {
+        self.words(fp.wrapping_add_signed(offset), 1).first().map_or(0, Cell::get)
+    }
+
+    #[inline]
+    fn set_word(&self, fp: u64, offset: i64, value: u64) {
+        if let Some(cell) = self.words(fp.wrapping_add_signed(offset), 1).first() {
+            cell.set(value);
+        }
+    }
+
+    /// Writes the linkage and header words of a new frame.
+    #[inline]
+    pub fn write_frame(&self, fp: u64, saved_fp: u64, resume: u64, code: u32, state: FrameState, sp: u64) {
+        // Five neighbouring words: sp, pc, code, saved fp, resume.
+        if let [sp_word, pc_word, code_word, saved_word, resume_word] =
+            self.words(fp.wrapping_add_signed(word::SP), 5)
+        {
+            sp_word.set(sp);
+            pc_word.set(0);
+            code_word.set(u64::from(code) | (state as u64) << 32);
+            saved_word.set(saved_fp);
+            resume_word.set(resume);
+        }
+    }
+
+    /// The fp of the frame below; 0 in the bottom frame.
+    #[inline]
+    pub fn saved_fp(&self, fp: u64) -> u64 {
+        self.word(fp, word::SAVED_FP)
+    }
+
+    /// How the frame below continues.
+    #[inline]
+    pub fn resume_word(&self, fp: u64) -> u64 {
+        self.word(fp, word::RESUME)
+    }
+
+    /// Which code the frame runs.
+    #[inline]
+    pub fn code(&self, fp: u64) -> u32 {
+        self.word(fp, word::CODE) as u32
+    }
+
+    /// What the frame is doing.
+    #[inline]
+    pub fn state(&self, fp: u64) -> FrameState {
+        if self.word(fp, word::CODE) >> 32 == 0 { FrameState::AtInstruction } else { FrameState::Fresh }
+    }
+
+    /// Changes what the frame is doing.
+    #[inline]
+    pub fn set_code(&self, fp: u64, code: u32, state: FrameState) {
+        self.set_word(fp, word::CODE, u64::from(code) | (state as u64) << 32);
+    }
+
+    /// Where the frame stands.
+    #[inline]
+    pub fn pc(&self, fp: u64) -> u64 {
+        self.word(fp, word::PC)
+    }
+
+    /// Notes where the frame stands.
+    #[inline]
+    pub fn set_pc(&self, fp: u64, pc: u64) {
+        self.set_word(fp, word::PC, pc);
+    }
+
+    /// The lowest address of the frame.
+    #[inline]
+    pub fn sp(&self, fp: u64) -> u64 {
+        self.word(fp, word::SP)
+    }
+
+    /// Notes the lowest address of the frame.
+    #[inline]
+    pub fn set_sp(&self, fp: u64, sp: u64) {
+        self.set_word(fp, word::SP, sp);
+    }
+}

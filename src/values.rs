@@ -1,0 +1,317 @@
+//! Values as the client holds them, and their text.
+//!
+//! A [`Value`] is a type and the words of its leaves. References in values are the addresses of objects; objects do not
+//! move yet, so a value needs no registration.
+//!
+//! Text of values, by type: `42`, `-1`, `0xff` (integers and pointers; printed signed), `1.5`, `nan`, `-inf`,
+//! `bits(0x7fc00000)` (floating point), `{1, {2, 3}}` (struct, array, vector), `null` (references), `@f` (funcref).
+
+use crate::Mu;
+use mu_ir::ids::{FuncId, TypeId};
+use mu_ir::program::Entity;
+use mu_ir::semantics::{int, tagref};
+use mu_ir::types::Type;
+use std::fmt::Write;
+
+/// A value of a Mu type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Value {
+    ty: TypeId,
+    words: Vec<u64>,
+}
+
+impl Value {
+    /// A value of the words of its leaves (one word each; `int<128>` two, low word first).
+    pub(crate) fn new(ty: TypeId, words: Vec<u64>) -> Value {
+        Value { ty, words }
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> TypeId {
+        self.ty
+    }
+
+    /// The words of its leaves.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// The bits of an integer, zero-extended.
+    pub fn as_u128(&self) -> u128 {
+        let word = |index: usize| u128::from(self.words.get(index).copied().unwrap_or(0));
+        word(0) | word(1) << 64
+    }
+
+    /// The low 64 bits of an integer or pointer.
+    pub fn as_u64(&self) -> u64 {
+        self.words.first().copied().unwrap_or(0)
+    }
+
+    /// A `double`.
+    pub fn as_f64(&self) -> f64 {
+        f64::from_bits(self.as_u64())
+    }
+
+    /// A `float`.
+    pub fn as_f32(&self) -> f32 {
+        f32::from_bits(self.as_u64() as u32)
+    }
+
+    /// Whether a reference is NULL.
+    pub fn is_null(&self) -> bool {
+        self.as_u64() == 0
+    }
+}
+
+/// Nested braces deeper than this are refused.
+const DEPTH_MAX: usize = 64;
+
+impl Mu {
+    /// An integer or pointer value, reduced to the width of its type. `None` if the type is another.
+    pub fn value_from_int(&self, ty: TypeId, bits: u128) -> Option<Value> {
+        match *self.program().types.get(ty) {
+            Type::Int(128) => Some(Value::new(ty, vec![bits as u64, (bits >> 64) as u64])),
+            Type::Int(width) => Some(Value::new(ty, vec![bits as u64 & int::mask(width)])),
+            Type::UPtr(_) | Type::UFuncPtr(_) => Some(Value::new(ty, vec![bits as u64])),
+            _ => None,
+        }
+    }
+
+    /// A `double` value.
+    pub fn value_from_f64(&self, ty: TypeId, value: f64) -> Option<Value> {
+        matches!(self.program().types.get(ty), Type::Double).then(|| Value::new(ty, vec![value.to_bits()]))
+    }
+
+    /// A `float` value.
+    pub fn value_from_f32(&self, ty: TypeId, value: f32) -> Option<Value> {
+        let is_float = matches!(self.program().types.get(ty), Type::Float);
+        is_float.then(|| Value::new(ty, vec![value.to_bits().into()]))
+    }
+
+    /// The NULL of a reference type.
+    pub fn null(&self, ty: TypeId) -> Option<Value> {
+        self.program().types.get(ty).is_general_reference().then(|| Value::new(ty, vec![0]))
+    }
+
+    /// A funcref.
+    pub fn funcref(&self, func: FuncId) -> Value {
+        let ty = self.program().funcs[func.index()].funcref_ty;
+        Value::new(ty, vec![mu_interp::decode::func_word(func)])
+    }
+
+    /// Reads a value of a type.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn value_from_text(&self, ty: TypeId, text: &str) -> Result<Value, String> {
+        let mut words = Vec::new();
+        self.read_value(ty, text.trim(), 0, &mut words)?;
+        Ok(Value::new(ty, words))
+    }
+
+    fn read_value(&self, ty: TypeId, text: &str, depth: usize, words: &mut Vec<u64>) -> Result<(), String> {
+        let wanted = || format!("`{text}` is no {}", self.program().display_type(ty));
+        let program = self.program();
+        match program.types.get(ty) {
+            Type::Int(_) | Type::UPtr(_) | Type::UFuncPtr(_) => {
+                let bits = parse_int(text).ok_or_else(wanted)?;
+                words.extend(self.value_from_int(ty, bits).ok_or_else(wanted)?.words);
+            }
+            Type::Float => words.push(parse_f32(text).ok_or_else(wanted)?.into()),
+            Type::Double => words.push(parse_f64(text).ok_or_else(wanted)?),
+            Type::FuncRef(_) if text.starts_with('@') => {
+                let func = self.func(text).ok_or_else(|| format!("there is no function {text}"))?;
+                words.push(mu_interp::decode::func_word(func));
+            }
+            Type::TagRef64 => words.push(parse_tagref(text).ok_or_else(wanted)?),
+            Type::Struct(fields) => {
+                let members = self.members(ty, text, depth)?;
+                if members.len() != fields.len() {
+                    return Err(wanted());
+                }
+                for (&field, member) in fields.iter().zip(members) {
+                    self.read_value(field, member, depth + 1, words)?;
+                }
+            }
+            Type::Array(elem, length) | Type::Vector(elem, length) => {
+                let members = self.members(ty, text, depth)?;
+                if members.len() as u64 != *length {
+                    return Err(wanted());
+                }
+                for member in members {
+                    self.read_value(*elem, member, depth + 1, words)?;
+                }
+            }
+            _ if text == "null" => words.push(0),
+            Type::Void
+            | Type::Hybrid { .. }
+            | Type::Ref(_)
+            | Type::IRef(_)
+            | Type::WeakRef(_)
+            | Type::FuncRef(_)
+            | Type::ThreadRef
+            | Type::StackRef
+            | Type::FrameCursorRef
+            | Type::IrBuilderRef => return Err(wanted()),
+        }
+        Ok(())
+    }
+
+    fn members<'t>(&self, ty: TypeId, text: &'t str, depth: usize) -> Result<Vec<&'t str>, String> {
+        let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        match inner {
+            Some(inner) if depth < DEPTH_MAX => Ok(split_list(inner)),
+            _ => Err(format!("`{text}` is no {}: write it in braces", self.program().display_type(ty))),
+        }
+    }
+
+    /// The text of a value.
+    pub fn value_to_text(&self, value: &Value) -> String {
+        let mut out = String::new();
+        let mut words = value.words.as_slice();
+        self.write_value(value.ty, &mut words, &mut out);
+        out
+    }
+
+    fn write_value(&self, ty: TypeId, words: &mut &[u64], out: &mut String) {
+        let mut next = || match words.split_first() {
+            Some((&word, rest)) => {
+                *words = rest;
+                word
+            }
+            None => 0,
+        };
+        // Writing to a string cannot fail.
+        let _ = match self.program().types.get(ty) {
+            Type::Int(128) => write!(out, "{}", (u128::from(next()) | u128::from(next()) << 64) as i128),
+            Type::Int(1) => write!(out, "{}", next()),
+            Type::Int(width) => write!(out, "{}", int::sign_extend(*width, next())),
+            Type::UPtr(_) | Type::UFuncPtr(_) => write!(out, "{:#x}", next()),
+            Type::Float => write!(out, "{}", fp_text(f64::from(f32::from_bits(next() as u32)), true)),
+            Type::Double => write!(out, "{}", fp_text(f64::from_bits(next()), false)),
+            Type::FuncRef(_) => match mu_interp::decode::func_of_word(next(), self.program().funcs.len()) {
+                Some(func) => write!(out, "{}", self.func_name(func)),
+                None => write!(out, "null"),
+            },
+            Type::TagRef64 => write!(out, "{}", tagref_text(next())),
+            Type::Struct(fields) => {
+                out.push('{');
+                for (index, &field) in fields.iter().enumerate() {
+                    out.push_str(if index == 0 { "" } else { ", " });
+                    self.write_value(field, words, out);
+                }
+                write!(out, "}}")
+            }
+            Type::Array(elem, length) | Type::Vector(elem, length) => {
+                out.push('{');
+                for index in 0..*length {
+                    out.push_str(if index == 0 { "" } else { ", " });
+                    self.write_value(*elem, words, out);
+                }
+                write!(out, "}}")
+            }
+            Type::Void | Type::Hybrid { .. } => write!(out, "void"),
+            Type::Ref(_)
+            | Type::IRef(_)
+            | Type::WeakRef(_)
+            | Type::ThreadRef
+            | Type::StackRef
+            | Type::FrameCursorRef
+            | Type::IrBuilderRef => write!(out, "{}", if next() == 0 { "null" } else { "nonnull" }),
+        };
+    }
+}
+
+/// An entity of the wanted kind by name; for commands.
+pub fn is_func(entity: Option<Entity>) -> bool {
+    matches!(entity, Some(Entity::Func(_)))
+}
+
+/// Splits at commas outside braces and parentheses.
+pub fn split_list(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0usize, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' | '(' => depth += 1,
+            '}' | ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    let last = text[start..].trim();
+    if !last.is_empty() || !parts.is_empty() {
+        parts.push(last);
+    }
+    parts
+}
+
+/// An integer with optional sign, decimal or `0x`, in two's complement.
+pub fn parse_int(text: &str) -> Option<u128> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let magnitude = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) => u128::from_str_radix(hex, 16).ok()?,
+        None if digits.starts_with(|c: char| c.is_ascii_digit()) => digits.parse().ok()?,
+        None => return None,
+    };
+    Some(if negative { magnitude.wrapping_neg() } else { magnitude })
+}
+
+fn parse_bits(text: &str) -> Option<u128> {
+    parse_int(text.strip_prefix("bits(")?.strip_suffix(')')?.trim())
+}
+
+/// Bits of a `float`.
+pub fn parse_f32(text: &str) -> Option<u32> {
+    match parse_bits(text) {
+        Some(bits) => u32::try_from(bits).ok(),
+        None => Some(text.parse::<f32>().ok()?.to_bits()),
+    }
+}
+
+/// Bits of a `double`.
+pub fn parse_f64(text: &str) -> Option<u64> {
+    match parse_bits(text) {
+        Some(bits) => u64::try_from(bits).ok(),
+        None => Some(text.parse::<f64>().ok()?.to_bits()),
+    }
+}
+
+fn parse_tagref(text: &str) -> Option<u64> {
+    if let Some(inner) = text.strip_prefix("fp(") {
+        return Some(tagref::from_fp(f64::from_bits(parse_f64(inner.strip_suffix(')')?)?)));
+    }
+    if let Some(inner) = text.strip_prefix("int(") {
+        return Some(tagref::from_int(parse_int(inner.strip_suffix(')')?)? as u64 & int::mask(52)));
+    }
+    let parts = split_list(text.strip_prefix("ref(")?.strip_suffix(')')?);
+    match parts.as_slice() {
+        ["null", tag] => Some(tagref::from_ref(0, parse_int(tag)? as u64 & int::mask(6))),
+        _ => None,
+    }
+}
+
+/// The shortest text that reads back as the same number; NaNs with their bits.
+fn fp_text(value: f64, single: bool) -> String {
+    if value.is_nan() {
+        return "nan".into();
+    }
+    if single { format!("{:?}", value as f32) } else { format!("{value:?}") }
+}
+
+fn tagref_text(word: u64) -> String {
+    if tagref::is_int(word) {
+        format!("int({})", tagref::to_int(word))
+    } else if tagref::is_ref(word) {
+        let reference = if tagref::to_ref(word) == 0 { "null" } else { "nonnull" };
+        format!("ref({reference}, {})", tagref::to_tag(word))
+    } else {
+        format!("fp({})", fp_text(tagref::to_fp(word), false))
+    }
+}

@@ -1,0 +1,309 @@
+//! Control flow: branches, calls, exceptions, and the resumption protocol
+//! (instruction-set, "Intra-function Control Flow" and "Inter-function Control Flow"; threads-stacks, "Binding of Stack
+//! and Thread").
+//!
+//! Every paused frame waits for a list of values or for one exception. [`resume_values`] and [`unwind`] give
+//! it that, whatever it is paused at:
+//!
+//! ```text
+//! paused at             values go to                     an exception
+//! CALL, CCALL, TRAP,    the results, then the next       takes the exceptional edge, or leaves
+//!   SWAPSTACK, enabled    instruction or normal edge       the frame
+//!   WATCHPOINT
+//! its fresh entry       the parameters                   leaves the frame
+//! ```
+//!
+//! RET resumes the frame below with values; THROW, and an exception that leaves a frame, resume it with the exception.
+
+use crate::code::{CallInfo, Code, List, NONE, Slot, SwitchInfo};
+use crate::decode::func_of_word;
+use crate::exec::{Flow, Here, enter, write_constants};
+use mu_ir::ids::FuncId;
+use mu_ir::ub::Ub;
+use mu_rt::runtime::Runtime;
+use mu_rt::stack::{FrameState, LINKAGE_BYTES, RESUME_INTERPRETED, Region, StackRef, StackState};
+use mu_rt::thread::{Event, Resumption, Thread};
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Room kept free below the lowest frame.
+pub const RED_ZONE_BYTES: u64 = 256;
+
+/// Why a call could not enter its callee.
+pub(crate) enum Entered {
+    /// The callee must be decoded first.
+    NeedCode,
+    /// Its frame does not fit the stack.
+    Overflow,
+}
+
+/// BRANCH: moves the arguments to the parameters; the new program counter.
+#[inline]
+pub fn take_edge(code: &Code, slots: &[Cell<u64>], edge: u32) -> usize {
+    let edge = code.edges[edge as usize];
+    let moves = &code.moves[edge.moves_start as usize..(edge.moves_start + edge.moves_len) as usize];
+    for &(to, from) in moves {
+        slots[to as usize].set(slots[from as usize].get());
+    }
+    edge.target as usize
+}
+
+/// The same to a block that receives an exception, in its exception parameter if it has one.
+pub fn take_exceptional_edge(code: &Code, slots: &[Cell<u64>], edge: u32, exception: u64) -> usize {
+    let pc = take_edge(code, slots, edge);
+    let exc_slot = code.edges[edge as usize].exc_slot;
+    if exc_slot != NONE {
+        slots[exc_slot as usize].set(exception);
+    }
+    pc
+}
+
+/// SWITCH
+pub(crate) fn switch(here: &Here<'_>, info: &SwitchInfo) -> Flow {
+    let value = match info.operand.words {
+        2 => here.get_wide(info.operand.base),
+        _ => u128::from(here.get(info.operand.base)),
+    };
+    let edge = match info.cases.binary_search_by_key(&value, |(case, _)| *case) {
+        Ok(at) => info.cases[at].1,
+        Err(_) => info.default,
+    };
+    Flow::Edge(edge)
+}
+
+/// The function of a callee word, if it has the wanted signature.
+fn callee(rt: &Runtime, word: u64, call: &CallInfo) -> Result<FuncId, Flow> {
+    func_of_word(word, rt.funcs.len())
+        .filter(|&func| rt.func(func).sig == call.sig)
+        .ok_or(Flow::Stop(Event::Undefined(Ub::BadCallee)))
+}
+
+/// Pushes a frame for `func` on top of the frame `here` and makes it the top frame.
+/// `Err` names a function that must be decoded first.
+pub(crate) fn call_indirect(
+    here: &Here<'_>,
+    callee_slot: Slot,
+    info: u32,
+    codes: &[Arc<Code>],
+    current: &[u32],
+    rt: &mut Runtime,
+    thread: &Thread,
+) -> Result<Flow, FuncId> {
+    let call = &here.code.calls[info as usize];
+    let func = match callee(rt, here.get(callee_slot), call) {
+        Ok(func) => func,
+        Err(flow) => return Ok(flow),
+    };
+    let sp = here.region.sp(here.fp);
+    match enter(codes, current, here.region, sp, func) {
+        Err(Entered::NeedCode) => Err(func),
+        Err(Entered::Overflow) => {
+            Ok(Flow::failed(here.code.resumes[call.resume as usize].exc, Ub::StackOverflow))
+        }
+        Ok(callee) => {
+            let fp = sp - LINKAGE_BYTES;
+            let slots = here.region.slots(fp, callee.code.slot_count);
+            for (to, &from) in slots.iter().zip(here.code.list(call.args)) {
+                to.set(here.get(from));
+            }
+            let state = FrameState::AtInstruction;
+            here.region.write_frame(fp, here.fp, RESUME_INTERPRETED, callee.number, state, callee.sp);
+            write_constants(callee.code, slots);
+            set_top(rt, thread.stack, fp);
+            Ok(Flow::Reload)
+        }
+    }
+}
+
+/// TAILCALL: the new frame takes the place of this one. If it does not fit, the frame below receives NULL as an
+/// exception, as if its CALL had overflowed.
+pub(crate) fn tail_call(
+    here: &Here<'_>,
+    callee_slot: Slot,
+    info: u32,
+    codes: &[Arc<Code>],
+    current: &[u32],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+) -> Result<Flow, FuncId> {
+    let call = &here.code.calls[info as usize];
+    let func = match callee(rt, here.get(callee_slot), call) {
+        Ok(func) => func,
+        Err(flow) => return Ok(flow),
+    };
+    let below = here.region.saved_fp(here.fp);
+    let resume = here.region.resume_word(here.fp);
+    match enter(codes, current, here.region, here.fp + LINKAGE_BYTES, func) {
+        Err(Entered::NeedCode) => Err(func),
+        Err(Entered::Overflow) => Ok(throw(0, codes, rt, thread, here.fp)),
+        Ok(callee) => {
+            // Arguments and new slots overlap: read all, then write.
+            let words: SmallVec<[u64; 16]> = here.code.list(call.args).iter().map(|&slot| here.get(slot)).collect();
+            if here.code.has_alloca
+                && let Some(stack) = rt.stacks.get_mut(thread.stack)
+            {
+                stack.pop_cells_below(here.fp);
+            }
+            let state = FrameState::AtInstruction;
+            here.region.write_frame(here.fp, below, resume, callee.number, state, callee.sp);
+            let slots = here.region.slots(here.fp, callee.code.slot_count);
+            for (to, &word) in slots.iter().zip(&words) {
+                to.set(word);
+            }
+            write_constants(callee.code, slots);
+            set_top(rt, thread.stack, here.fp);
+            Ok(Flow::Reload)
+        }
+    }
+}
+
+fn set_top(rt: &mut Runtime, stack: StackRef, fp: u64) {
+    if let Some(stack) = rt.stacks.get_mut(stack) {
+        stack.top_fp = fp;
+    }
+}
+
+/// Removes the frame `fp`; the frame below, if there is one, becomes the top.
+fn pop_frame(rt: &mut Runtime, stack: StackRef, region: &Region, fp: u64) -> u64 {
+    let below = region.saved_fp(fp);
+    if let Some(stack) = rt.stacks.get_mut(stack) {
+        stack.pop_cells_below(fp + LINKAGE_BYTES);
+        stack.top_fp = below;
+    }
+    below
+}
+
+/// RET to a frame that is not simply waiting at a call, or from the bottom frame.
+pub(crate) fn return_slowly(
+    here: &Here<'_>,
+    codes: &[Arc<Code>],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+    values: List,
+) -> Flow {
+    let words: Vec<u64> = here.code.list(values).iter().map(|&slot| here.get(slot)).collect();
+    if pop_frame(rt, thread.stack, here.region, here.fp) == 0 {
+        rt.stacks.kill(thread.stack);
+        return Flow::Stop(Event::Returned { types: here.code.ret_types.to_vec(), words });
+    }
+    resume_values(codes, rt, thread.stack, &words);
+    Flow::Reload
+}
+
+/// THROW from the frame `fp`: the nearest frame below that catches receives the exception. If none does, the frames stay
+/// as they are, for a trace, and the thread ends.
+pub(crate) fn throw(exception: u64, codes: &[Arc<Code>], rt: &mut Runtime, thread: &Thread, fp: u64) -> Flow {
+    let below = rt.stacks.get(thread.stack).map_or(0, |stack| stack.region().saved_fp(fp));
+    if unwind(codes, rt, thread.stack, below, exception) {
+        Flow::Reload
+    } else {
+        Flow::Stop(Event::Threw(exception))
+    }
+}
+
+/// Gives an exception to the frame `fp` or, if it does not catch it, to the nearest one below that does; the frames
+/// above are removed. False, and no change, if no frame catches it.
+fn unwind(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, mut fp: u64, exception: u64) -> bool {
+    let Some(region) = rt.stacks.get(stack).map(|stack| Arc::clone(stack.region())) else { return false };
+    while fp != 0 {
+        let Some(code) = codes.get(region.code(fp) as usize) else { return false };
+        let handler = match region.state(fp) {
+            FrameState::Fresh => NONE,
+            FrameState::AtInstruction => code.resume_at(region.pc(fp)).map_or(NONE, |resume| resume.exc),
+        };
+        if handler != NONE {
+            if let Some(stack) = rt.stacks.get_mut(stack) {
+                stack.pop_cells_below(region.sp(fp));
+                stack.top_fp = fp;
+            }
+            let pc = take_exceptional_edge(code, region.slots(fp, code.slot_count), handler, exception);
+            region.set_pc(fp, pc as u64);
+            return true;
+        }
+        let below = region.saved_fp(fp);
+        // The chain of frames only ever goes up; a damaged word ends it.
+        fp = if below > fp { below } else { 0 };
+    }
+    false
+}
+
+/// The frame on top of a stack.
+struct Top<'c> {
+    region: Arc<Region>,
+    fp: u64,
+    code: &'c Code,
+}
+
+fn top<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<Top<'c>> {
+    let stack = rt.stacks.get(stack)?;
+    let fp = stack.top_fp;
+    if fp == 0 {
+        return None;
+    }
+    let region = Arc::clone(stack.region());
+    let code = codes.get(region.code(fp) as usize)?;
+    Some(Top { region, fp, code })
+}
+
+/// The types the top frame of a stack waits for (representatives).
+pub fn expected_types<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<&'c [mu_ir::ids::TypeId]> {
+    let top = top(codes, rt, stack)?;
+    match top.region.state(top.fp) {
+        FrameState::Fresh => Some(&top.code.param_types),
+        FrameState::AtInstruction => top.code.resume_at(top.region.pc(top.fp)).map(|resume| &*resume.expects),
+    }
+}
+
+/// Gives the top frame of a stack the values it waits for; their types were checked.
+pub(crate) fn resume_values(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, words: &[u64]) {
+    let Some(Top { region, fp, code }) = top(codes, rt, stack) else { return };
+    let slots = region.slots(fp, code.slot_count);
+    if region.state(fp) == FrameState::Fresh {
+        for (slot, &word) in slots.iter().zip(words) {
+            slot.set(word);
+        }
+        region.set_code(fp, region.code(fp), FrameState::AtInstruction);
+        region.set_pc(fp, 0);
+        return;
+    }
+    let pc = region.pc(fp);
+    let Some(resume) = code.resume_at(pc) else { return };
+    for (slot, &word) in slots[resume.results.base as usize..].iter().zip(words) {
+        slot.set(word);
+    }
+    let pc = match resume.nor {
+        NONE => pc + 1,
+        nor => take_edge(code, slots, nor) as u64,
+    };
+    region.set_pc(fp, pc);
+}
+
+/// Whether a stack can be bound with this resumption.
+pub fn can_bind(codes: &[Arc<Code>], rt: &Runtime, stack: StackRef, resumption: &Resumption) -> bool {
+    let ready = rt.stacks.get(stack).is_some_and(|stack| stack.state == StackState::Ready);
+    ready
+        && match resumption {
+            Resumption::Values { types, .. } => expected_types(codes, rt, stack) == Some(types.as_slice()),
+            Resumption::Exception(_) => expected_types(codes, rt, stack).is_some(),
+        }
+}
+
+/// Binds a thread to a READY stack that was checked by [`can_bind`]. An exception that nobody on the stack catches ends
+/// the thread.
+pub fn bind(codes: &[Arc<Code>], rt: &mut Runtime, thread: &mut Thread, stack: StackRef, resumption: &Resumption) -> Option<Event> {
+    thread.stack = stack;
+    if let Some(stack) = rt.stacks.get_mut(stack) {
+        stack.state = StackState::Active;
+    }
+    match resumption {
+        Resumption::Values { words, .. } => {
+            resume_values(codes, rt, stack, words);
+            None
+        }
+        Resumption::Exception(exception) => {
+            let top_fp = rt.stacks.get(stack).map_or(0, |stack| stack.top_fp);
+            if unwind(codes, rt, stack, top_fp, *exception) { None } else { Some(Event::Threw(*exception)) }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Decoding: from a verified function version to [`Code`].
+//!
+//! One walk over the blocks gives every variable its slots; a second walk emits one [`Instr`] per instruction. Branch
+//! targets are block numbers until all blocks have their program counters.
+//!
+//! Example. In `%head(<@i64> %a <@i64> %b): … BRANCH2 %c %head(%b %r) %exit(%a)` the variables have the slots
+//! a = 0, b = 1, c = 2, r = 3; the edge back to `%head` is the moves 0 ← 1, 1 ← 3.
+
+mod insts;
+pub use insts::fcmp_mask;
+mod moves;
+
+use crate::code::*;
+use mu_ir::draft::ConstCtor;
+use mu_ir::ids::*;
+use mu_ir::inst::{Dest, Inst, Linked, Value};
+use mu_ir::program::{FuncVer, Program};
+use mu_ir::types::Type;
+use mu_rt::layout::Layouts;
+use mu_rt::runtime::Runtime;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Why a version cannot be decoded. Both are limits of this tier, not errors of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// A value has too many words to be an SSA variable here.
+    ValueTooLarge,
+    /// A frame has more words than slot numbers can tell.
+    FrameTooLarge,
+}
+
+/// The most words a frame may have. A frame must fit a stack anyway.
+const FRAME_WORDS_MAX: u64 = 1 << 24;
+
+/// Decodes a function version.
+pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
+    let body = Arc::clone(&rt.program.func_vers[ver.index()]);
+    let mut decoder = Decoder {
+        program: &rt.program,
+        layouts: &rt.layouts,
+        globals: &rt.globals,
+        ver: &body,
+        code: Code::new(CodeOf::Version(ver), body.func),
+        const_slots: HashMap::new(),
+        edge_blocks: Vec::new(),
+        scratch: 0,
+    };
+    decoder.assign_slots()?;
+    decoder.signature()?;
+    let mut block_pcs = Vec::with_capacity(body.blocks.len());
+    for (block_at, block) in body.blocks.iter().enumerate() {
+        block_pcs.push(decoder.code.instrs.len() as u32);
+        for (inst_at, inst) in block.insts.iter().enumerate() {
+            decoder.code.places.push((BlockIdx::new(block_at), InstIdx::new(inst_at)));
+            let instr = decoder.inst(inst)?;
+            decoder.code.instrs.push(instr);
+        }
+    }
+    for (edge, block) in decoder.code.edges.iter_mut().zip(&decoder.edge_blocks) {
+        edge.target = block_pcs[block.index()];
+    }
+    let mut code = decoder.code;
+    code.slot_count = code.var_slot_count + code.consts.len() as u32;
+    Ok(code)
+}
+
+/// The hidden version of a function that has none: a trap with the parameters as keep-alive variables, then a tail
+/// call of the function as it is by then (uvm-ir, "Function Definition and Declaration").
+pub fn decode_undefined(rt: &Runtime, func: FuncId) -> Result<Code, DecodeError> {
+    let sig = rt.program.funcs[func.index()].sig;
+    let mut code = Code::new(CodeOf::Undefined(func), func);
+    let types = &rt.program.types;
+    let mut words = 0;
+    for &ty in &types.sig(sig).params {
+        words += rt.layouts.words(types, ty).ok_or(DecodeError::ValueTooLarge)?;
+    }
+    let canon = |list: &[TypeId]| list.iter().map(|&ty| types.canon(ty)).collect::<Box<[TypeId]>>();
+    code.param_types = canon(&types.sig(sig).params);
+    code.ret_types = canon(&types.sig(sig).rets);
+    code.param_words = words;
+    code.var_slot_count = words;
+    code.lists = (0..words).collect();
+    code.consts = vec![func_word(func)];
+    code.slot_count = words + 1;
+    let nothing = Slots { base: 0, words: 0 };
+    code.resumes.push(Resume { results: nothing, expects: [].into(), nor: NONE, exc: NONE });
+    code.calls.push(CallInfo { args: List { start: 0, len: words }, sig: types.canon_sig(sig), resume: NONE });
+    code.instrs = vec![Instr::TrapUndefined { func, resume: 0 }, Instr::TailCall { callee: words, info: 0 }];
+    Ok(code)
+}
+
+/// The word of a funcref: the function's number plus one; 0 is NULL.
+pub fn func_word(func: FuncId) -> u64 {
+    u64::from(func.0) + 1
+}
+
+/// The function of a funcref word, if it is one.
+pub fn func_of_word(word: u64, func_count: usize) -> Option<FuncId> {
+    let index = usize::try_from(word.checked_sub(1)?).ok()?;
+    (index < func_count).then(|| FuncId::new(index))
+}
+
+pub(crate) struct Decoder<'a> {
+    program: &'a Program,
+    layouts: &'a Layouts,
+    globals: &'a [u64],
+    ver: &'a FuncVer,
+    code: Code,
+    /// First slots of the constants used so far.
+    const_slots: HashMap<Value, Slot>,
+    /// Target block of each edge.
+    edge_blocks: Vec<BlockIdx>,
+    /// A slot for breaking cycles of moves.
+    scratch: Slot,
+}
+
+impl Decoder<'_> {
+    fn assign_slots(&mut self) -> Result<(), DecodeError> {
+        let ver = self.ver;
+        self.code.var_slots = vec![0; ver.vars.len()];
+        self.code.var_words = vec![0; ver.vars.len()];
+        let mut most = 0;
+        for block in &ver.blocks {
+            let mut next = 0u64;
+            let results = block.insts.iter().flat_map(|inst| inst.results.iter());
+            for &var in block.params.iter().chain(&block.exc_param).chain(results) {
+                let words = self.words(ver.vars[var.index()].ty)?;
+                self.code.var_slots[var.index()] = next as u32;
+                self.code.var_words[var.index()] = words;
+                next += u64::from(words);
+                if next > FRAME_WORDS_MAX {
+                    return Err(DecodeError::FrameTooLarge);
+                }
+            }
+            most = most.max(next as u32);
+        }
+        self.scratch = most;
+        self.code.var_slot_count = most + 1;
+        Ok(())
+    }
+
+    fn signature(&mut self) -> Result<(), DecodeError> {
+        let types = &self.program.types;
+        let sig = types.sig(self.ver.sig);
+        self.code.param_types = sig.params.iter().map(|&ty| types.canon(ty)).collect();
+        self.code.ret_types = sig.rets.iter().map(|&ty| types.canon(ty)).collect();
+        for &ty in &sig.params {
+            self.code.param_words += self.words(ty)?;
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, ty: TypeId) -> Result<u32, DecodeError> {
+        self.layouts.words(&self.program.types, ty).ok_or(DecodeError::ValueTooLarge)
+    }
+
+    fn ty(&self, ty: TypeId) -> &Type {
+        self.program.types.get(ty)
+    }
+
+    fn value_ty(&self, value: Value) -> TypeId {
+        self.program.value_type(self.ver, value)
+    }
+
+    fn canon_types(&self, types: &[TypeId]) -> Box<[TypeId]> {
+        types.iter().map(|&ty| self.program.types.canon(ty)).collect()
+    }
+
+    /// First slot of a result.
+    fn def(&self, inst: &Inst<Linked>, result: usize) -> Slot {
+        inst.results.get(result).map_or(NONE, |var| self.code.var_slots[var.index()])
+    }
+
+    /// The slots of all results: they lie side by side.
+    fn results(&self, inst: &Inst<Linked>) -> Slots {
+        let words = inst.results.iter().map(|var| self.code.var_words[var.index()]).sum();
+        let base = inst.results.first().map_or(0, |var| self.code.var_slots[var.index()]);
+        Slots { base, words }
+    }
+
+    /// First slot of an operand.
+    fn slot(&mut self, value: Value) -> Result<Slot, DecodeError> {
+        if let Value::Local(var) = value {
+            return Ok(self.code.var_slots[var.index()]);
+        }
+        if let Some(&slot) = self.const_slots.get(&value) {
+            return Ok(slot);
+        }
+        let mut words = Vec::new();
+        const_words(self.program, self.globals, value, &mut words);
+        let ty = self.value_ty(value);
+        words.resize(self.words(ty)? as usize, 0);
+        let slot = self.code.var_slot_count + self.code.consts.len() as u32;
+        self.code.consts.extend(words);
+        if self.code.consts.len() as u64 > FRAME_WORDS_MAX {
+            return Err(DecodeError::FrameTooLarge);
+        }
+        self.const_slots.insert(value, slot);
+        Ok(slot)
+    }
+
+    /// All words of a list of operands.
+    fn word_list(&mut self, values: &[Value]) -> Result<List, DecodeError> {
+        let start = self.code.lists.len() as u32;
+        for &value in values {
+            let base = self.slot(value)?;
+            let ty = self.value_ty(value);
+            let words = self.words(ty)?;
+            self.code.lists.extend(base..base + words);
+        }
+        Ok(List { start, len: self.code.lists.len() as u32 - start })
+    }
+
+    /// First slots of a list of operands.
+    fn slot_list(&mut self, values: &[Value]) -> Result<List, DecodeError> {
+        let start = self.code.lists.len() as u32;
+        for &value in values {
+            let slot = self.slot(value)?;
+            self.code.lists.push(slot);
+        }
+        Ok(List { start, len: self.code.lists.len() as u32 - start })
+    }
+
+    /// An edge to a destination.
+    fn edge(&mut self, dest: &Dest<Linked>) -> Result<u32, DecodeError> {
+        let block = &self.ver.blocks[dest.block.index()];
+        let mut moves = Vec::new();
+        for (&param, &arg) in block.params.iter().zip(&dest.args) {
+            let from = self.slot(arg)?;
+            let to = self.code.var_slots[param.index()];
+            let words = self.code.var_words[param.index()];
+            moves.extend((0..words).map(|word| (to + word, from + word)));
+        }
+        let exc_slot = block.exc_param.map_or(NONE, |var| self.code.var_slots[var.index()]);
+        let start = self.code.moves.len() as u32;
+        moves::sequence(&moves, self.scratch, &mut self.code.moves);
+        let moves_len = self.code.moves.len() as u32 - start;
+        self.code.edges.push(Edge { target: 0, moves_start: start, moves_len, exc_slot });
+        self.edge_blocks.push(dest.block);
+        Ok(self.code.edges.len() as u32 - 1)
+    }
+
+    /// Edges of the exception clause: normal, exceptional.
+    fn exc_edges(&mut self, inst: &Inst<Linked>) -> Result<(u32, u32), DecodeError> {
+        match &inst.exc {
+            None => Ok((NONE, NONE)),
+            Some(clause) => Ok((self.edge(&clause.nor)?, self.edge(&clause.exc)?)),
+        }
+    }
+}
+
+/// Appends the words of a global SSA variable. Verified constants are not recursive; their nesting is walked with a
+/// work list, so that deep ones cannot overflow the host stack.
+pub fn const_words(program: &Program, globals: &[u64], value: Value, words: &mut Vec<u64>) {
+    let mut work = vec![value];
+    while let Some(value) = work.pop() {
+        match value {
+            Value::Local(_) => {}
+            Value::Global(global) => words.push(globals[global.index()]),
+            Value::Func(func) => words.push(func_word(func)),
+            // Exposed functions get their native value with the native interface's callbacks.
+            Value::Expose(_) => words.push(0),
+            Value::Const(id) => {
+                let constant = &program.consts[id.index()];
+                match &constant.ctor {
+                    ConstCtor::List(members) => work.extend(members.iter().rev()),
+                    ConstCtor::Float(bits) => words.push(u64::from(*bits)),
+                    ConstCtor::Double(bits) => words.push(*bits),
+                    ConstCtor::Null => words.push(0),
+                    ConstCtor::Extern(_) => words.push(constant.address.unwrap_or(0)),
+                    ConstCtor::Int { .. } => {
+                        let bits = constant.ctor.int_bits().unwrap_or(0);
+                        match program.types.get(constant.ty) {
+                            Type::Int(128) => words.extend([bits as u64, (bits >> 64) as u64]),
+                            Type::Int(width) => words.push(bits as u64 & mu_ir::semantics::int::mask(*width)),
+                            _ => words.push(bits as u64),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Frames seen from outside: pushing them, and what a cursor can tell about them
+//! (threads-stacks, "Stack Introspection" and "On-stack Replacement").
+
+use crate::Interp;
+use crate::code::CodeOf;
+use crate::control_flow;
+use crate::exec::write_constants;
+use mu_ir::ids::{BlockIdx, FuncId, FuncVerId, InstIdx, TypeId};
+use mu_ir::inst::Value;
+use mu_ir::ub::Ub;
+use mu_rt::runtime::Runtime;
+use mu_rt::stack::{FrameCursor, FrameState, LINKAGE_BYTES, NewStackError, RESUME_INTERPRETED, StackRef};
+use mu_rt::thread::{Event, Resumption, Thread};
+use std::sync::Arc;
+
+/// Where a frame stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FramePlace {
+    /// The function.
+    pub func: FuncId,
+    /// The version; `None` for the hidden version of an undefined function.
+    pub version: Option<FuncVerId>,
+    /// The instruction; `None` for hidden versions and frames that have never run.
+    pub inst: Option<(BlockIdx, InstIdx)>,
+}
+
+/// A typed value: its words.
+pub type TypedWords = (TypeId, Vec<u64>);
+
+impl Interp {
+    /// Makes a stack whose bottom frame waits for the parameters of `func`.
+    pub fn new_stack(&mut self, rt: &mut Runtime, func: FuncId) -> Result<StackRef, NewStackFailure> {
+        self.prepare(rt, func).map_err(NewStackFailure::Event)?;
+        let stack = rt.stacks.create().map_err(NewStackFailure::Stack)?;
+        if self.push_fresh(rt, stack, func) {
+            Ok(stack)
+        } else {
+            rt.stacks.kill(stack);
+            Err(NewStackFailure::FrameTooLarge)
+        }
+    }
+
+    /// Pushes a frame that has never run. False if it does not fit. The function must be prepared.
+    fn push_fresh(&mut self, rt: &mut Runtime, stack: StackRef, func: FuncId) -> bool {
+        push_fresh(&self.codes, &self.current, rt, stack, func)
+    }
+
+    /// Whether a stack can be bound with this.
+    pub fn can_bind(&self, rt: &Runtime, stack: StackRef, resumption: &Resumption) -> bool {
+        control_flow::can_bind(&self.codes, rt, stack, resumption)
+    }
+
+    /// Binds a thread to a stack (threads-stacks, "Binding").
+    ///
+    /// # Errors
+    /// [`Ub::BadBinding`] if the stack is not READY for this.
+    pub fn bind(
+        &mut self,
+        rt: &mut Runtime,
+        thread: &mut Thread,
+        stack: StackRef,
+        resumption: &Resumption,
+    ) -> Result<Option<Event>, Ub> {
+        if !self.can_bind(rt, stack, resumption) {
+            return Err(Ub::BadBinding);
+        }
+        Ok(control_flow::bind(&self.codes, rt, thread, stack, resumption))
+    }
+
+    /// The types the top frame of a READY stack waits for (representatives).
+    pub fn expected_types(&self, rt: &Runtime, stack: StackRef) -> Option<&[TypeId]> {
+        control_flow::expected_types(&self.codes, rt, stack)
+    }
+
+    /// Where the frame of a cursor stands.
+    pub fn place(&self, cursor: &FrameCursor) -> Option<FramePlace> {
+        let code = self.code(cursor.code())?;
+        let version = match code.of {
+            CodeOf::Version(ver) => Some(ver),
+            CodeOf::Undefined(_) => None,
+        };
+        let inst = match cursor.state() {
+            FrameState::Fresh => None,
+            FrameState::AtInstruction => code.places.get(cursor.pc() as usize).copied(),
+        };
+        Some(FramePlace { func: code.func, version, inst })
+    }
+
+    /// The keep-alive variables of the current instruction of a frame; the arguments of an undefined function.
+    pub fn keepalives(&self, rt: &Runtime, cursor: &FrameCursor) -> Vec<TypedWords> {
+        let Some(place) = self.place(cursor) else { return Vec::new() };
+        let Some(code) = self.code(cursor.code()) else { return Vec::new() };
+        let word = |slot| cursor.slot(code.slot_count, slot);
+        let types = &rt.program.types;
+        let Some(version) = place.version else {
+            let params = &types.sig(rt.program.funcs[place.func.index()].sig).params;
+            let mut slot = 0;
+            return params
+                .iter()
+                .map(|&ty| {
+                    let words = rt.layouts.words(types, ty).unwrap_or(0);
+                    slot += words;
+                    (ty, (slot - words..slot).map(word).collect())
+                })
+                .collect();
+        };
+        let Some((block, inst)) = place.inst else { return Vec::new() };
+        let version = Arc::clone(&rt.program.func_vers[version.index()]);
+        let inst = &version.blocks[block.index()].insts[inst.index()];
+        let values = inst.keepalives.iter().flatten();
+        values
+            .filter_map(|value| match value {
+                Value::Local(var) => {
+                    let base = code.var_slots[var.index()];
+                    let words = code.var_words[var.index()];
+                    Some((version.vars[var.index()].ty, (base..base + words).map(word).collect()))
+                }
+                Value::Const(_) | Value::Global(_) | Value::Func(_) | Value::Expose(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// Why a stack could not be made.
+#[derive(Debug)]
+pub enum NewStackFailure {
+    /// No memory, or too many stacks.
+    Stack(NewStackError),
+    /// The bottom frame does not fit a stack.
+    FrameTooLarge,
+    /// The function cannot be decoded.
+    Event(Event),
+}
+
+/// Pushes a frame that has never run on an unbound stack. False if it does not fit.
+pub(crate) fn push_fresh(
+    codes: &[Arc<crate::code::Code>],
+    current: &[u32],
+    rt: &mut Runtime,
+    stack: StackRef,
+    func: FuncId,
+) -> bool {
+    let Some(entry) = rt.stacks.get_mut(stack) else { return false };
+    let region = Arc::clone(entry.region());
+    let below = entry.top_fp;
+    let sp = if below == 0 { region.end() } else { region.sp(below) };
+    let Ok(callee) = crate::exec::enter(codes, current, &region, sp, func) else { return false };
+    let fp = sp - LINKAGE_BYTES;
+    region.write_frame(fp, below, RESUME_INTERPRETED, callee.number, FrameState::Fresh, callee.sp);
+    write_constants(callee.code, region.slots(fp, callee.code.slot_count));
+    entry.top_fp = fp;
+    true
+}

@@ -1,0 +1,34 @@
+//! CCALL (instruction-set, "Unsafe Native Call").
+//!
+//! The native function runs on the thread's OS stack. It returns before anything else happens on the Mu stack, so the
+//! frame does not have to be paused; callbacks come with the rest of the native interface.
+
+use crate::code::{NONE, NativeCallInfo};
+use crate::exec::{Flow, Here};
+use mu_ir::ub::Ub;
+use mu_rt::native;
+use mu_rt::thread::Event;
+use smallvec::SmallVec;
+
+/// CCALL
+pub(crate) fn ccall(here: &Here<'_>, info: &NativeCallInfo, pc: usize) -> Flow {
+    here.region.set_pc(here.fp, pc as u64);
+    let sig = match &info.native {
+        Ok(sig) => sig,
+        Err(reason) => return Flow::Stop(Event::Unsupported(format!("CCALL on the interpreter: {reason}"))),
+    };
+    let callee = here.get(info.callee);
+    if callee == 0 {
+        return Flow::Stop(Event::Undefined(Ub::BadNativeCallee));
+    }
+    let args: SmallVec<[u64; 8]> = here.code.list(info.args).iter().map(|&slot| here.get(slot)).collect();
+    let word = native::call(callee, sig, &args);
+    let resume = &here.code.resumes[info.resume as usize];
+    if resume.results.words > 0 {
+        here.set(resume.results.base, word);
+    }
+    match resume.nor {
+        NONE => Flow::Next,
+        nor => Flow::Edge(nor),
+    }
+}
