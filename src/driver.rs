@@ -219,7 +219,7 @@ impl Mu {
         backtrace
     }
 
-    fn split_words(&self, types: &[TypeId], words: &[u64]) -> Vec<Value> {
+    pub(crate) fn split_words(&self, types: &[TypeId], words: &[u64]) -> Vec<Value> {
         let mut rest = words;
         types
             .iter()

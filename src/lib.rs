@@ -35,10 +35,12 @@ pub mod trace;
 pub mod values;
 
 pub use driver::{Outcome, TrapAction, TrapContext, TrapHandler};
+pub use mu_interp as interp;
 pub use mu_ir as ir;
 pub use mu_rt as rt;
 pub use mu_rt::stack::StackRef;
 pub use mu_rt::thread::TrapCause;
+pub use mu_text as text;
 pub use trace::{Backtrace, FrameInfo};
 pub use values::Value;
 
@@ -214,6 +216,11 @@ impl Mu {
     /// Instructions executed so far, by all threads.
     pub fn executed(&self) -> u64 {
         self.executed
+    }
+
+    /// Function versions decoded for the interpreter so far, hidden ones of undefined functions included.
+    pub fn versions_decoded(&self) -> usize {
+        self.interp.code_count()
     }
 
     /// Sets how many instructions each thread started from now on may execute.

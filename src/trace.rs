@@ -12,6 +12,8 @@ pub struct FrameInfo {
     pub version: Option<String>,
     /// The instruction's global name, if it has one.
     pub inst: Option<String>,
+    /// The basic block, and the instruction's position in it (from 0), unless the frame has never run.
+    pub at: Option<(String, usize)>,
     /// The instruction's mnemonic.
     pub mnemonic: Option<&'static str>,
     /// Source name, line and column (from 1) of the instruction.
@@ -64,6 +66,7 @@ impl Mu {
             func: "?".into(),
             version: None,
             inst: None,
+            at: None,
             mnemonic: None,
             place: None,
             line: None,
@@ -74,6 +77,7 @@ impl Mu {
         let version = &program.func_vers[version.index()];
         info.version = Some(program.display_name(version.id));
         let Some((block, inst)) = place.inst else { return info };
+        info.at = Some((program.display_name(version.blocks[block.index()].id), inst.index()));
         let inst = &version.blocks[block.index()].insts[inst.index()];
         info.inst = program.name_of(inst.name).map(str::to_owned);
         info.mnemonic = Some(inst.op.mnemonic());

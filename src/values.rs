@@ -11,6 +11,8 @@ use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::program::Entity;
 use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
+use mu_ir::ub::Ub;
+use mu_rt::memory::Checker;
 use std::fmt::Write;
 
 /// A value of a Mu type.
@@ -60,6 +62,121 @@ impl Value {
     /// Whether a reference is NULL.
     pub fn is_null(&self) -> bool {
         self.as_u64() == 0
+    }
+}
+
+/// Why an object could not be made, read or written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessError {
+    /// The value is no `ref` and no `iref`.
+    NoReference,
+    /// The value is of another type than the memory location.
+    WrongType,
+    /// There are no values of this type (`hybrid`), or they are too large.
+    NoValues,
+    /// The heap is full.
+    NoMemory,
+    /// A program doing this would be undefined: NULL, an ended lifetime, a location of another type.
+    Undefined(Ub),
+}
+
+impl std::fmt::Display for AccessError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AccessError::NoReference => f.write_str("the value is no reference to memory"),
+            AccessError::WrongType => f.write_str("the value is of another type"),
+            AccessError::NoValues => f.write_str("the type has no values"),
+            AccessError::NoMemory => f.write_str("the heap is full"),
+            AccessError::Undefined(ub) => write!(f, "{}: {}", ub.id(), ub.title()),
+        }
+    }
+}
+
+impl std::error::Error for AccessError {}
+
+/// Memory, seen by the client (uvm-client-interface, "Memory Operations").
+impl Mu {
+    /// The type of a global name.
+    pub fn type_named(&self, name: &str) -> Option<TypeId> {
+        match self.program().lookup(name)? {
+            Entity::Type(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// The members of a struct, array or vector value; `None` for other types.
+    pub fn members_of(&self, value: &Value) -> Option<Vec<Value>> {
+        let types = match self.program().types.get(value.ty) {
+            Type::Struct(fields) => fields.to_vec(),
+            Type::Array(elem, length) | Type::Vector(elem, length) => {
+                // A value exists, so the length is small; a type alone could be larger than memory.
+                self.rt.layouts.words(&self.program().types, value.ty)?;
+                vec![*elem; usize::try_from(*length).ok()?]
+            }
+            _ => return None,
+        };
+        Some(self.split_words(&types, &value.words))
+    }
+
+    /// The struct, array or vector of these members; `None` if their number or types are wrong.
+    pub fn value_from_members(&self, ty: TypeId, members: &[Value]) -> Option<Value> {
+        let types = &self.program().types;
+        let same = |wanted: TypeId, member: &Value| types.same(wanted, member.ty);
+        let fits = match types.get(ty) {
+            Type::Struct(fields) => {
+                fields.len() == members.len() && fields.iter().zip(members).all(|(&field, member)| same(field, member))
+            }
+            Type::Array(elem, length) | Type::Vector(elem, length) => {
+                *length == members.len() as u64 && members.iter().all(|member| same(*elem, member))
+            }
+            _ => false,
+        };
+        fits.then(|| Value::new(ty, members.iter().flat_map(|member| member.words.iter().copied()).collect()))
+    }
+
+    /// Allocates an object of type `ty` that holds `value`, and gives a `ref<ty>` to it.
+    ///
+    /// # Errors
+    /// [`AccessError::WrongType`], [`AccessError::NoValues`], [`AccessError::NoMemory`].
+    pub fn new_object(&mut self, ty: TypeId, value: &Value) -> Result<Value, AccessError> {
+        if !self.program().types.same(ty, value.ty) {
+            return Err(AccessError::WrongType);
+        }
+        let types = &self.rt.program.types;
+        let leaves = self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
+        let layout = self.rt.layouts.of(types, ty);
+        let size = layout.size().ok_or(AccessError::NoValues)?;
+        let object = self.rt.heap.alloc_fixed(types.canon(ty), size, layout.align_bytes);
+        let address = object.ok_or(AccessError::NoMemory)?.0;
+        self.rt.memory.store_value(address, leaves, &value.words);
+        let reference = self.rt.program.types.intern(Type::Ref(ty));
+        Ok(Value::new(reference, vec![address]))
+    }
+
+    /// Reads memory as a value of type `ty` through a `ref` or `iref`, whatever type it is declared to refer to
+    /// (exceptions are `ref<void>`).
+    ///
+    /// # Errors
+    /// [`AccessError::NoReference`], [`AccessError::NoValues`]; [`AccessError::Undefined`] if no value of this type
+    /// is there.
+    pub fn load(&self, reference: &Value, ty: TypeId) -> Result<Value, AccessError> {
+        let types = &self.rt.program.types;
+        if !matches!(types.get(reference.ty), Type::Ref(_) | Type::IRef(_)) {
+            return Err(AccessError::NoReference);
+        }
+        let leaves = self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
+        let words = self.rt.layouts.words(types, ty).ok_or(AccessError::NoValues)?;
+        let address = reference.as_u64();
+        let checker = Checker {
+            heap: &self.rt.heap,
+            layouts: &self.rt.layouts,
+            cells: &self.rt.stacks,
+            cache: &self.rt.unit_cache,
+        };
+        checker.check_iref(address, types.canon(ty)).map_err(AccessError::Undefined)?;
+        let mut value = Value::new(ty, vec![0; words as usize]);
+        self.rt.memory.load_value(address, leaves, &mut value.words);
+        Ok(value)
     }
 }
 
@@ -305,6 +422,7 @@ fn fp_text(value: f64, single: bool) -> String {
     if single { format!("{:?}", value as f32) } else { format!("{value:?}") }
 }
 
+/// The text of a `tagref64`.
 fn tagref_text(word: u64) -> String {
     if tagref::is_int(word) {
         format!("int({})", tagref::to_int(word))

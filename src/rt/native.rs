@@ -65,7 +65,9 @@ impl fmt::Display for UnsupportedReason {
             UnsupportedReason::ManyResults(count) => {
                 write!(f, "{count} results, but native functions return one at most")
             }
-            UnsupportedReason::ManyParams(count) => write!(f, "{count} parameters are too many for a native call"),
+            UnsupportedReason::ManyParams(count) => {
+                write!(f, "{count} parameters are too many for a native call")
+            }
         }
     }
 }

@@ -153,7 +153,7 @@ impl Reservation {
 
     fn pages(&self, call: &'static str, offset: u64, bytes: u64) -> Result<*mut libc::c_void, OsError> {
         let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);
-        if !inside || offset % PAGE != 0 || bytes % PAGE != 0 {
+        if !inside || !offset.is_multiple_of(PAGE) || !bytes.is_multiple_of(PAGE) {
             return Err(OsError { call, bytes, errno: libc::EINVAL });
         }
         Ok(ptr::with_exposed_provenance_mut((self.base + offset) as usize))

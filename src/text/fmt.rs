@@ -6,8 +6,9 @@
 //! What is canonical
 //! * definitions and `}` of functions at the margin, block headers at 4 columns, instructions at 8, each block header
 //!   and instruction on a line of its own;
-//! * a line that continues a statement is indented by 4 more than the statement, or than the line that opened the
-//!   innermost bracket around it; a closing bracket stands below the line that opened it;
+//! * a line that continues a statement moves with the statement; if it is not indented deeper, it gets 4 columns more
+//!   than the statement, or than the line that opened the innermost bracket around it; a closing bracket stands below the
+//!   line that opened it;
 //! * a comment on its own line is indented as what follows it; one behind the last instruction of a function, as that
 //!   instruction; a script directive (`//!`) at the margin stays there;
 //! * one empty line at most, none at the start and end of a function body;
@@ -15,6 +16,7 @@
 //!
 //! What is the author's
 //! * other line breaks: several definitions may share a line, lists may be broken anywhere;
+//! * how much deeper the lines are that continue a statement: arguments may stand below arguments;
 //! * columns: two or more spaces where one belongs, and in front of a comment behind code, stay. Tables of constants
 //!   are made with them.
 //!
@@ -120,6 +122,12 @@ struct Formatter<'a> {
     brackets: Vec<usize>,
     /// Indentation of the line being written.
     line_indent: usize,
+    /// Indentation of the line in the source; `None` if there are not only spaces.
+    source_indent: Option<usize>,
+    /// Indentation of the line in the source on which the current statement begins.
+    statement_indent: Option<usize>,
+    /// Indentation of the line on which the current statement begins. Another statement may begin that line.
+    statement_line: usize,
     previous: Option<Token>,
     /// The `}` of a function was the last token.
     body_closed: bool,
@@ -139,6 +147,9 @@ impl<'a> Formatter<'a> {
             in_body: false,
             brackets: Vec::new(),
             line_indent: 0,
+            source_indent: None,
+            statement_indent: None,
+            statement_line: 0,
             previous: None,
             body_closed: false,
             body_opened: false,
@@ -161,6 +172,11 @@ impl<'a> Formatter<'a> {
     fn token(&mut self, token: Token) {
         let gap = self.previous.map_or(0..0, |previous| previous.end as usize..token.start as usize);
         let gap = &self.text[gap];
+        if token.first_on_line {
+            let above = &self.text[..token.start as usize];
+            let indent = &above[above.rfind('\n').map_or(0, |end| end + 1)..];
+            self.source_indent = indent.bytes().all(|b| b == b' ').then_some(indent.len());
+        }
         let lines = gap.bytes().filter(|&b| b == b'\n').count();
         if token.kind == Kind::Comment {
             self.comment(token, gap, lines);
@@ -189,11 +205,7 @@ impl<'a> Formatter<'a> {
         let indent = match begin {
             Some(begin) => begin.indent(),
             None if closes_body => 0,
-            None => match (opened_at, self.brackets.last()) {
-                (Some(line), _) => line,
-                (None, Some(line)) => line + STEP,
-                (None, None) => self.current.indent() + STEP,
-            },
+            None => self.continued_indent(opened_at),
         };
         let break_line = lines > 0
             || !self.waiting.is_empty()
@@ -218,6 +230,18 @@ impl<'a> Formatter<'a> {
         }
         self.out.push_str(self.str(token));
         self.advance(token, begin, closes_body);
+    }
+
+    /// The indentation of a line that continues a statement; for a closing bracket, with that of the line that opened it.
+    fn continued_indent(&self, opened_at: Option<usize>) -> usize {
+        let deeper =
+            self.source_indent.zip(self.statement_indent).and_then(|(line, first)| line.checked_sub(first));
+        match (deeper, opened_at, self.brackets.last()) {
+            (_, Some(line), _) => line,
+            (Some(deeper), None, _) if deeper > 0 => self.statement_line + deeper,
+            (_, None, Some(line)) => line + STEP,
+            (_, None, None) => self.statement_line + STEP,
+        }
     }
 
     /// Writes the comments that waited for their indentation.
@@ -249,6 +273,8 @@ impl<'a> Formatter<'a> {
     fn advance(&mut self, token: Token, begin: Option<Begin>, closes_body: bool) {
         if let Some(begin) = begin {
             self.current = begin;
+            self.statement_indent = self.source_indent;
+            self.statement_line = self.line_indent;
         }
         self.body_opened = false;
         self.body_closed = closes_body;
@@ -257,7 +283,9 @@ impl<'a> Formatter<'a> {
                 self.in_body = true;
                 self.body_opened = true;
             }
-            Kind::LParen | Kind::LAngle | Kind::LBracket | Kind::LBrace => self.brackets.push(self.line_indent),
+            Kind::LParen | Kind::LAngle | Kind::LBracket | Kind::LBrace => {
+                self.brackets.push(self.line_indent)
+            }
             Kind::RBrace if closes_body => {
                 self.in_body = false;
                 self.current = Begin::Def;
@@ -290,7 +318,9 @@ impl<'a> Formatter<'a> {
     /// Whether the arguments of the current instruction stand behind a name, the callee's.
     fn calls(&self) -> bool {
         match self.current {
-            Begin::Inst(op) => matches!(op.form(), Form::Call | Form::TailCall | Form::CCall | Form::CommInst),
+            Begin::Inst(op) => {
+                matches!(op.form(), Form::Call | Form::TailCall | Form::CCall | Form::CommInst)
+            }
             Begin::Typedef | Begin::FuncDef | Begin::Def | Begin::Block => false,
         }
     }

@@ -141,8 +141,10 @@ static CLASS: [u8; 256] = {
             table[byte] = NAME | NUMBER | STARTS;
         } else if b == b'-' {
             table[byte] = NAME | STARTS;
-        } else if matches!(b, b'@' | b'%' | b'#' | b'"' | b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}')
-            || matches!(b, b'=' | b':' | b'+' | b' ' | b'\t' | b'\r' | b'\n')
+        } else if matches!(
+            b,
+            b'@' | b'%' | b'#' | b'"' | b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}'
+        ) || matches!(b, b'=' | b':' | b'+' | b' ' | b'\t' | b'\r' | b'\n')
         {
             table[byte] = STARTS;
         }
@@ -363,7 +365,8 @@ mod tests {
     #[test]
     fn numbers_are_one_token() {
         for text in [
-            "0", "-1", "+0x1F", "089", "1.0f", ".5d", "5.f", "1e5d", "1.5e-3d", "-2E+10f", "+inff", "-infd", "1.5x",
+            "0", "-1", "+0x1F", "089", "1.0f", ".5d", "5.f", "1e5d", "1.5e-3d", "-2E+10f", "+inff", "-infd",
+            "1.5x",
         ] {
             assert_eq!(one(text), Kind::Number, "{text}");
         }

@@ -11,6 +11,7 @@
 //! * [`parse`]: a text becomes a [`mu_ir::draft::Draft`], with all its errors.
 //! * [`print_draft`], [`print_program`]: canonical text that reads back as the same bundle.
 //! * [`format()`]: the author's text with canonical indentation.
+//! * [`script`]: the expectations of a conformance script, in `//!` lines.
 //! * [`syntax`]: the form of an instruction in one line, for people.
 //!
 //! The written form of an instruction stands once, in the instruction table: the parser reads and the printer writes the
@@ -21,6 +22,7 @@ mod fmt;
 pub mod lex;
 mod parse;
 mod print;
+pub mod script;
 mod syntax;
 #[cfg(test)]
 mod test;

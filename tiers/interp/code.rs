@@ -310,7 +310,8 @@ pub enum Instr {
     Move { d: Slot, a: Slot },
     /// Any element-wise operation.
     Lanes { info: u32 },
-    Select { d: Slot, c: Slot, a: Slot, b: Slot },
+    /// SELECT of one word; `values` is the place of the two candidates in [`Code::lists`].
+    Select { d: Slot, c: Slot, values: u32 },
     /// SELECT of values of several words (one lane), or with a vector condition (a condition word per lane).
     SelectLanes { info: u32 },
     // control flow inside a function
@@ -465,7 +466,7 @@ pub struct Code {
     pub moves: Vec<(Slot, Slot)>,
     /// Word lists.
     pub lists: Vec<Slot>,
-    /// Resumption points.
+    /// Resumption points; number 0 is none.
     pub resumes: Vec<Resume>,
     /// Calls.
     pub calls: Vec<CallInfo>,
@@ -513,7 +514,13 @@ impl Code {
             edges: Vec::new(),
             moves: Vec::new(),
             lists: Vec::new(),
-            resumes: Vec::new(),
+            // Number 0 means "not noted" in frames.
+            resumes: vec![Resume {
+                results: Slots { base: 0, words: 0 },
+                expects: [].into(),
+                nor: NONE,
+                exc: NONE,
+            }],
             calls: Vec::new(),
             native_calls: Vec::new(),
             lanes: Vec::new(),
@@ -554,3 +561,6 @@ impl Code {
         self.resumes.get(resume as usize)
     }
 }
+
+// Four instructions to a cache line.
+const _: () = assert!(size_of::<Instr>() == 16);

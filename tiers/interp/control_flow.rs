@@ -17,7 +17,7 @@
 
 use crate::code::{CallInfo, Code, List, NONE, Slot, SwitchInfo};
 use crate::decode::func_of_word;
-use crate::exec::{Flow, Here, enter, write_constants};
+use crate::exec::{Flow, Here, Running, enter, write_constants};
 use mu_ir::ids::FuncId;
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
@@ -70,6 +70,71 @@ pub(crate) fn switch(here: &Here<'_>, info: &SwitchInfo) -> Flow {
         Err(_) => info.default,
     };
     Flow::Edge(edge)
+}
+
+/// CALL of a function that is named in the instruction. Kept out of the loop: inlined, its address computations are
+/// hoisted in front of every instruction.
+#[inline(never)]
+pub(crate) fn call<'c>(
+    here: &Here<'c>,
+    codes: &'c [Arc<Code>],
+    current: &[u32],
+    pc: usize,
+    sp: u64,
+    func: FuncId,
+    info: u32,
+) -> Result<Running<'c>, Entered> {
+    let region = here.region;
+    let call = &here.code.calls[info as usize];
+    // The resumption point goes along with the pc, so that RET need not look at the instruction.
+    region.set_pc(here.fp, pc as u64 | u64::from(call.resume) << 32);
+    let callee = enter(codes, current, region, sp, func)?;
+    let fp = sp - LINKAGE_BYTES;
+    let slots = region.slots(fp, callee.code.slot_count);
+    for (to, &from) in slots.iter().zip(here.code.list(call.args)) {
+        to.set(here.get(from));
+    }
+    region.write_frame(fp, here.fp, RESUME_INTERPRETED, callee.number, FrameState::AtInstruction, callee.sp);
+    write_constants(callee.code, slots);
+    Ok(Running { code: callee.code, slots, fp, sp: callee.sp, pc: 0 })
+}
+
+/// RET. The frame below usually waits at a call; otherwise the general way is taken and `Err` says how to go on.
+#[inline(never)]
+pub(crate) fn ret<'c>(
+    here: &Here<'c>,
+    codes: &'c [Arc<Code>],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+    values: List,
+) -> Result<Running<'c>, Flow> {
+    let region = here.region;
+    let below = region.saved_fp(here.fp);
+    // The high half of the code word is the state; of the pc word, the resumption point of a CALL (0 = not noted).
+    let caller = region.frame(below).filter(|frame| frame.code.get() >> 32 == FrameState::AtInstruction as u64);
+    let point = caller.and_then(|frame| {
+        let code = codes.get(frame.code.get() as usize)?;
+        let (pc, number) = (frame.pc.get() as u32, (frame.pc.get() >> 32) as usize);
+        Some((frame, code, pc, code.resumes.get(number)?))
+    });
+    let Some((frame, code, pc, resume)) = point.filter(|(frame, ..)| frame.pc.get() >> 32 != 0) else {
+        return Err(return_slowly(here, codes, rt, thread, values));
+    };
+    if here.code.has_alloca
+        && let Some(stack) = rt.stacks.get_mut(thread.stack)
+    {
+        stack.pop_cells_below(here.fp);
+    }
+    let slots = region.slots(below, code.slot_count);
+    let results = slots.get(resume.results.base as usize..).unwrap_or(&[]);
+    for (to, &from) in results.iter().zip(here.code.list(values)) {
+        to.set(here.get(from));
+    }
+    let pc = match resume.nor {
+        NONE => pc as usize + 1,
+        nor => take_edge(code, slots, nor),
+    };
+    Ok(Running { code, slots, fp: below, sp: frame.sp.get(), pc })
 }
 
 /// The function of a callee word, if it has the wanted signature.

@@ -14,7 +14,7 @@ use mu_ir::ids::FuncId;
 use mu_ir::semantics::{conv, float, int};
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{FRAME_HEADER_BYTES, FrameState, LINKAGE_BYTES, RESUME_INTERPRETED, Region};
+use mu_rt::stack::{FRAME_HEADER_BYTES, LINKAGE_BYTES, Region};
 use mu_rt::thread::{Event, Thread, TrapCause};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -100,6 +100,33 @@ macro_rules! fp_binop {
     }};
 }
 
+/// Goes on with the next instruction without a [`Flow`]: the common end of the frequent instructions.
+macro_rules! next {
+    ($pc:ident) => {{
+        $pc += 1;
+        continue;
+    }};
+}
+
+macro_rules! truth {
+    ($slots:ident, $d:ident, $pc:ident, $value:expr) => {{
+        put!($slots, $d, u64::from($value));
+        next!($pc)
+    }};
+}
+
+macro_rules! divided {
+    ($slots:ident, $d:ident, $pc:ident, $quotient:expr) => {
+        match $quotient {
+            Some(word) => {
+                put!($slots, $d, word);
+                next!($pc)
+            }
+            None => Flow::Stop(Event::Undefined(Ub::DivideByZero)),
+        }
+    };
+}
+
 macro_rules! at {
     ($slots:ident, $slot:expr) => {
         $slots[$slot as usize].get()
@@ -121,8 +148,7 @@ pub(crate) fn run<const TRACE: bool>(
     thread: &mut Thread,
     mut tracer: Option<&mut dyn Tracer>,
 ) -> Stop {
-    let mut executed: u64 = 0;
-    let fuel = thread.fuel;
+    let mut budget = thread.fuel;
     let stop = 'reload: loop {
         let Some((region, top)) =
             rt.stacks.get(thread.stack).map(|stack| (Arc::clone(stack.region()), stack.top_fp))
@@ -134,125 +160,127 @@ pub(crate) fn run<const TRACE: bool>(
         let Some(mut code) = codes.get(region.code(fp) as usize).map(|code| &**code) else {
             break Stop::Event(Event::Unsupported("a frame without code".into()));
         };
+        let mut instrs = code.instrs.as_slice();
         let mut slots = region.slots(fp, code.slot_count);
         let mut sp = region.sp(fp);
         let mut pc = region.pc(fp) as usize;
         // What to do after leaving the fast loop: the instruction at `pc` was executed and answered this.
         let flow = loop {
-            let instr = code.instrs[pc];
-            if executed >= fuel {
+            let instr = &instrs[pc];
+            if budget == 0 {
                 break Flow::Stop(Event::OutOfFuel);
             }
-            executed += 1;
+            budget -= 1;
             if TRACE && let Some(tracer) = &mut tracer {
                 tracer.instruction(rt, &Here { code, slots, region, fp }, pc);
             }
-            let flow = match instr {
+            let flow = match *instr {
                 Instr::Add { w, d, a, b } => {
                     put!(slots, d, int::add(w.into(), at!(slots, a), at!(slots, b)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::Sub { w, d, a, b } => {
                     put!(slots, d, int::sub(w.into(), at!(slots, a), at!(slots, b)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::Mul { w, d, a, b } => {
                     put!(slots, d, int::mul(w.into(), at!(slots, a), at!(slots, b)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::Shl { w, d, a, b } => {
                     put!(slots, d, int::shl(w.into(), at!(slots, a), at!(slots, b)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::LShr { w, d, a, b } => {
                     put!(slots, d, int::lshr(w.into(), at!(slots, a), at!(slots, b)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::AShr { w, d, a, b } => {
                     put!(slots, d, int::ashr(w.into(), at!(slots, a), at!(slots, b)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::And { d, a, b } => {
                     put!(slots, d, at!(slots, a) & at!(slots, b));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::Or { d, a, b } => {
                     put!(slots, d, at!(slots, a) | at!(slots, b));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::Xor { d, a, b } => {
                     put!(slots, d, at!(slots, a) ^ at!(slots, b));
-                    Flow::Next
+                    next!(pc);
                 }
-                Instr::SDiv { w, d, a, b } => divided(slots, d, int::sdiv(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SRem { w, d, a, b } => divided(slots, d, int::srem(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::UDiv { w, d, a, b } => divided(slots, d, int::udiv(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::URem { w, d, a, b } => divided(slots, d, int::urem(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::Eq { d, a, b } => truth(slots, d, at!(slots, a) == at!(slots, b)),
-                Instr::Ne { d, a, b } => truth(slots, d, at!(slots, a) != at!(slots, b)),
-                Instr::SGe { w, d, a, b } => truth(slots, d, int::sge(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SGt { w, d, a, b } => truth(slots, d, int::sgt(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SLe { w, d, a, b } => truth(slots, d, int::sle(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SLt { w, d, a, b } => truth(slots, d, int::slt(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::UGe { d, a, b } => truth(slots, d, at!(slots, a) >= at!(slots, b)),
-                Instr::UGt { d, a, b } => truth(slots, d, at!(slots, a) > at!(slots, b)),
-                Instr::ULe { d, a, b } => truth(slots, d, at!(slots, a) <= at!(slots, b)),
-                Instr::ULt { d, a, b } => truth(slots, d, at!(slots, a) < at!(slots, b)),
+                Instr::SDiv { w, d, a, b } => divided!(slots, d, pc, int::sdiv(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::SRem { w, d, a, b } => divided!(slots, d, pc, int::srem(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::UDiv { w, d, a, b } => divided!(slots, d, pc, int::udiv(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::URem { w, d, a, b } => divided!(slots, d, pc, int::urem(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::Eq { d, a, b } => truth!(slots, d, pc, at!(slots, a) == at!(slots, b)),
+                Instr::Ne { d, a, b } => truth!(slots, d, pc, at!(slots, a) != at!(slots, b)),
+                Instr::SGe { w, d, a, b } => truth!(slots, d, pc, int::sge(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::SGt { w, d, a, b } => truth!(slots, d, pc, int::sgt(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::SLe { w, d, a, b } => truth!(slots, d, pc, int::sle(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::SLt { w, d, a, b } => truth!(slots, d, pc, int::slt(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::UGe { d, a, b } => truth!(slots, d, pc, at!(slots, a) >= at!(slots, b)),
+                Instr::UGt { d, a, b } => truth!(slots, d, pc, at!(slots, a) > at!(slots, b)),
+                Instr::ULe { d, a, b } => truth!(slots, d, pc, at!(slots, a) <= at!(slots, b)),
+                Instr::ULt { d, a, b } => truth!(slots, d, pc, at!(slots, a) < at!(slots, b)),
                 Instr::FAdd64 { d, a, b } => {
                     fp_binop!(slots, f64, float::fadd, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FSub64 { d, a, b } => {
                     fp_binop!(slots, f64, float::fsub, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FMul64 { d, a, b } => {
                     fp_binop!(slots, f64, float::fmul, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FDiv64 { d, a, b } => {
                     fp_binop!(slots, f64, float::fdiv, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FAdd32 { d, a, b } => {
                     fp_binop!(slots, f32, float::fadd, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FSub32 { d, a, b } => {
                     fp_binop!(slots, f32, float::fsub, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FMul32 { d, a, b } => {
                     fp_binop!(slots, f32, float::fmul, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FDiv32 { d, a, b } => {
                     fp_binop!(slots, f32, float::fdiv, d, a, b);
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::FCmp64 { mask, d, a, b } => {
                     let (a, b) = (f64::from_bits(at!(slots, a)), f64::from_bits(at!(slots, b)));
-                    truth(slots, d, float::fcmp(mask, a, b))
+                    truth!(slots, d, pc, float::fcmp(mask, a, b))
                 }
                 Instr::FCmp32 { mask, d, a, b } => {
                     let (a, b) = (f32::from_bits(at!(slots, a) as u32), f32::from_bits(at!(slots, b) as u32));
-                    truth(slots, d, float::fcmp(mask, a, b))
+                    truth!(slots, d, pc, float::fcmp(mask, a, b))
                 }
                 Instr::Trunc { w, d, a } => {
                     put!(slots, d, at!(slots, a) & int::mask(w.into()));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::SExt { from, to, d, a } => {
                     put!(slots, d, conv::sext(from.into(), to.into(), at!(slots, a)));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::Move { d, a } => {
                     put!(slots, d, at!(slots, a));
-                    Flow::Next
+                    next!(pc);
                 }
-                Instr::Select { d, c, a, b } => {
-                    put!(slots, d, if at!(slots, c) != 0 { at!(slots, a) } else { at!(slots, b) });
-                    Flow::Next
+                Instr::Select { d, c, values } => {
+                    let chosen = values as usize + usize::from(at!(slots, c) == 0);
+                    put!(slots, d, at!(slots, code.lists[chosen]));
+                    next!(pc);
                 }
                 Instr::Branch { edge } => {
                     pc = control_flow::take_edge(code, slots, edge);
@@ -264,102 +292,75 @@ pub(crate) fn run<const TRACE: bool>(
                     continue;
                 }
                 Instr::Call { func, info } => {
-                    region.set_pc(fp, pc as u64);
-                    let call = &code.calls[info as usize];
-                    match enter(codes, current, region, sp, func) {
+                    let caller = Here { code, slots, region, fp };
+                    match control_flow::call(&caller, codes, current, pc, sp, func, info) {
                         Ok(callee) => {
-                            let new_fp = sp - LINKAGE_BYTES;
-                            let new_slots = region.slots(new_fp, callee.code.slot_count);
-                            for (to, &from) in new_slots.iter().zip(code.list(call.args)) {
-                                to.set(slots[from as usize].get());
-                            }
-                            region.write_frame(
-                                new_fp,
-                                fp,
-                                RESUME_INTERPRETED,
-                                callee.number,
-                                FrameState::AtInstruction,
-                                callee.sp,
-                            );
-                            (fp, sp, code, slots, pc) = (new_fp, callee.sp, callee.code, new_slots, 0);
-                            write_constants(code, slots);
+                            (code, slots, fp, sp, pc) = (callee.code, callee.slots, callee.fp, callee.sp, 0);
+                            instrs = code.instrs.as_slice();
                             continue;
                         }
                         Err(Entered::NeedCode) => {
-                            executed -= 1;
+                            budget += 1;
                             save(rt, thread, region, fp, pc);
                             break 'reload Stop::NeedCode(func);
                         }
                         Err(Entered::Overflow) => {
+                            let call = &code.calls[info as usize];
                             Flow::failed(code.resumes[call.resume as usize].exc, Ub::StackOverflow)
                         }
                     }
                 }
                 Instr::Ret { values } => {
-                    let below = region.saved_fp(fp);
-                    if below == 0 || region.state(below) != FrameState::AtInstruction {
-                        region.set_pc(fp, pc as u64);
-                        let here = Here { code, slots, region, fp };
-                        save(rt, thread, region, fp, pc);
-                        control_flow::return_slowly(&here, codes, rt, thread, values)
-                    } else {
-                        if code.has_alloca
-                            && let Some(stack) = rt.stacks.get_mut(thread.stack)
-                        {
-                            stack.pop_cells_below(fp);
+                    let callee = Here { code, slots, region, fp };
+                    match control_flow::ret(&callee, codes, rt, thread, values) {
+                        Ok(caller) => {
+                            (code, slots, fp, sp, pc) =
+                                (caller.code, caller.slots, caller.fp, caller.sp, caller.pc);
+                            instrs = code.instrs.as_slice();
+                            continue;
                         }
-                        let Some(caller) = codes.get(region.code(below) as usize) else {
-                            break 'reload Stop::Event(Event::Unsupported("a frame without code".into()));
-                        };
-                        let caller_pc = region.pc(below);
-                        let caller_slots = region.slots(below, caller.slot_count);
-                        let Some(resume) = caller.resume_at(caller_pc) else {
-                            break 'reload Stop::Event(Event::Undefined(Ub::BadBinding));
-                        };
-                        let results = &caller_slots[resume.results.base as usize..];
-                        for (to, &from) in results.iter().zip(code.list(values)) {
-                            to.set(slots[from as usize].get());
-                        }
-                        (fp, sp, code, slots) = (below, region.sp(below), caller, caller_slots);
-                        pc = match resume.nor {
-                            NONE => caller_pc as usize + 1,
-                            nor => control_flow::take_edge(code, slots, nor),
-                        };
-                        continue;
+                        Err(flow) => flow,
                     }
                 }
                 Instr::FieldIRef { d, a, offset } => match at!(slots, a) {
                     0 => Flow::Stop(Event::Undefined(Ub::NullAddressing)),
                     address => {
                         put!(slots, d, address + u64::from(offset));
-                        Flow::Next
+                        next!(pc);
                     }
                 },
                 Instr::PtrOffset { d, a, offset } => {
                     put!(slots, d, at!(slots, a).wrapping_add(offset.into()));
-                    Flow::Next
+                    next!(pc);
                 }
                 Instr::GetIRef { d, a } => match at!(slots, a) {
                     0 => Flow::Stop(Event::Undefined(Ub::NullAddressing)),
                     address => {
                         put!(slots, d, address);
-                        Flow::Next
+                        next!(pc);
                     }
                 },
                 Instr::LoadLeaf { kind, d, loc } => {
                     match memory_operations::load_leaf(rt, kind, at!(slots, loc)) {
                         Ok(word) => {
                             put!(slots, d, word);
-                            Flow::Next
+                            next!(pc);
                         }
                         Err(ub) => Flow::Stop(Event::Undefined(ub)),
                     }
                 }
                 Instr::StoreLeaf { kind, loc, a } => {
                     match memory_operations::store_leaf(rt, kind, at!(slots, loc), at!(slots, a)) {
-                        Ok(()) => Flow::Next,
+                        Ok(()) => next!(pc),
                         Err(ub) => Flow::Stop(Event::Undefined(ub)),
                     }
+                }
+                Instr::Alloc { info } => {
+                    let here = Here { code, slots, region, fp };
+                    let (flow, new_sp) =
+                        memory_operations::alloc(&here, &code.allocs[info as usize], rt, thread);
+                    sp = new_sp;
+                    flow
                 }
                 Instr::CallIndirect { .. }
                 | Instr::TailCall { .. }
@@ -372,7 +373,6 @@ pub(crate) fn run<const TRACE: bool>(
                 | Instr::ExtractElement { .. }
                 | Instr::InsertElement { .. }
                 | Instr::Shuffle { .. }
-                | Instr::Alloc { .. }
                 | Instr::FarFieldIRef { .. }
                 | Instr::VarPartIRef { .. }
                 | Instr::IndexIRef { .. }
@@ -390,14 +390,10 @@ pub(crate) fn run<const TRACE: bool>(
                 | Instr::Comm { .. }
                 | Instr::Unsupported { .. } => {
                     let here = Here { code, slots, region, fp };
-                    match slow(instr, &here, pc, codes, current, rt, thread) {
-                        Ok(flow) => {
-                            // ALLOCA moves the frame's lowest address.
-                            sp = region.sp(fp);
-                            flow
-                        }
+                    match slow(*instr, &here, pc, codes, current, rt, thread) {
+                        Ok(flow) => flow,
                         Err(func) => {
-                            executed -= 1;
+                            budget += 1;
                             save(rt, thread, region, fp, pc);
                             break 'reload Stop::NeedCode(func);
                         }
@@ -422,9 +418,9 @@ pub(crate) fn run<const TRACE: bool>(
             Flow::Next | Flow::Edge(_) | Flow::Exceptional(..) => {}
         }
     };
-    thread.executed += executed;
+    thread.executed += thread.fuel - budget;
     if thread.fuel != u64::MAX {
-        thread.fuel -= executed;
+        thread.fuel = budget;
     }
     stop
 }
@@ -437,6 +433,15 @@ fn save(rt: &mut Runtime, thread: &Thread, region: &Region, fp: u64, pc: usize) 
         region.set_pc(fp, pc as u64);
         stack.top_fp = fp;
     }
+}
+
+/// A frame to go on in.
+pub(crate) struct Running<'c> {
+    pub code: &'c Code,
+    pub slots: &'c [Cell<u64>],
+    pub fp: u64,
+    pub sp: u64,
+    pub pc: usize,
 }
 
 /// A callee whose frame fits.
@@ -473,23 +478,6 @@ pub(crate) fn write_constants(code: &Code, slots: &[Cell<u64>]) {
     }
 }
 
-#[inline]
-fn truth(slots: &[Cell<u64>], d: Slot, value: bool) -> Flow {
-    slots[d as usize].set(value.into());
-    Flow::Next
-}
-
-#[inline]
-fn divided(slots: &[Cell<u64>], d: Slot, quotient: Option<u64>) -> Flow {
-    match quotient {
-        Some(word) => {
-            slots[d as usize].set(word);
-            Flow::Next
-        }
-        None => Flow::Stop(Event::Undefined(Ub::DivideByZero)),
-    }
-}
-
 /// Instructions of the chapter files. `Err` names a function that must be decoded first.
 #[inline(never)]
 fn slow(
@@ -522,7 +510,6 @@ fn slow(
         Instr::ExtractElement { info } => aggregates::extract_element(here, code.elements[info as usize]),
         Instr::InsertElement { info } => aggregates::insert_element(here, code.elements[info as usize]),
         Instr::Shuffle { info } => aggregates::shuffle(here, code.shuffles[info as usize]),
-        Instr::Alloc { info } => memory_operations::alloc(here, &code.allocs[info as usize], rt, thread),
         Instr::FarFieldIRef { ptr, d, a, offset } => memory_operations::far_field(here, ptr, d, a, offset),
         Instr::VarPartIRef { d, a, offset } => memory_operations::var_part(here, rt, d, a, offset),
         Instr::IndexIRef { info } => memory_operations::index(here, &code.indexes[info as usize], rt),
@@ -593,6 +580,7 @@ fn slow(
         | Instr::GetIRef { .. }
         | Instr::PtrOffset { .. }
         | Instr::FieldIRef { .. }
+        | Instr::Alloc { .. }
         | Instr::LoadLeaf { .. }
         | Instr::StoreLeaf { .. } => Flow::Next,
     })

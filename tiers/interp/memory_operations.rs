@@ -140,8 +140,9 @@ pub(crate) fn fence(rt: &Runtime, ord: MemOrder) -> Flow {
     Flow::Next
 }
 
-/// NEW, NEWHYBRID, ALLOCA, ALLOCAHYBRID
-pub(crate) fn alloc(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread: &Thread) -> Flow {
+/// NEW, NEWHYBRID, ALLOCA, ALLOCAHYBRID. Answers the frame's lowest address too, which ALLOCA moves.
+#[inline(never)]
+pub(crate) fn alloc(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread: &Thread) -> (Flow, u64) {
     let count = match info.length_words {
         0 => Some(0),
         1 => Some(here.get(info.length)),
@@ -151,13 +152,14 @@ pub(crate) fn alloc(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread:
         Op::New | Op::NewHybrid => new_object(info, rt, count),
         _ => alloca(here, info, rt, thread, count),
     });
-    match address {
+    let flow = match address {
         Some(address) => {
             here.set(info.d, address);
             Flow::normal(info.nor)
         }
         None => Flow::failed(info.exc, Ub::AllocationFailed),
-    }
+    };
+    (flow, here.region.sp(here.fp))
 }
 
 fn new_object(info: &AllocInfo, rt: &Runtime, count: u64) -> Option<u64> {

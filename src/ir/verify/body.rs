@@ -290,7 +290,7 @@ impl Body<'_, '_> {
             && fits(inst.sigs.len(), sigs, more_sigs)
             && inst.attrs.split as usize <= inst.types.len()
             && if cases {
-                inst.args.len() >= args && inst.dests.len() - dests == inst.args.len() - args
+                inst.args.len() >= args && inst.dests.len() + args == inst.args.len() + dests
             } else {
                 fits(inst.args.len(), args, more_args)
                     && (inst.dests.len() == dests || (wpexc && inst.dests.len() == dests + 1))

@@ -362,9 +362,13 @@ impl Heap {
     pub fn for_each_object(&self, mut visit: impl FnMut(ObjectInfo)) {
         for block in self.space.taken() {
             match self.space.kind(block) {
-                BlockKind::Small => self.space.starts_in(block).filter_map(|at| self.info_at(at)).for_each(&mut visit),
+                BlockKind::Small => {
+                    self.space.starts_in(block).filter_map(|at| self.info_at(at)).for_each(&mut visit)
+                }
                 BlockKind::Large(first) if first == block => {
-                    self.info_at(self.space.block_address(first) + LARGE_PAYLOAD).into_iter().for_each(&mut visit);
+                    self.info_at(self.space.block_address(first) + LARGE_PAYLOAD)
+                        .into_iter()
+                        .for_each(&mut visit);
                 }
                 BlockKind::Large(_) | BlockKind::Free => {}
             }

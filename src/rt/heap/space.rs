@@ -188,7 +188,7 @@ impl Space {
     /// A word of the space as an atomic. `address` is a multiple of 8 inside the space.
     #[inline]
     pub(super) fn word(&self, address: u64) -> &AtomicU64 {
-        debug_assert!(address % 8 == 0 && (self.base()..self.end()).contains(&address));
+        debug_assert!(address.is_multiple_of(8) && (self.base()..self.end()).contains(&address));
         // SAFETY: the address is inside the mapping that `self` owns, as the callers (all in this room) make sure and
         // debug builds assert; it is aligned, and the memory is only ever accessed by the mutators' own instructions
         // and through atomics.

@@ -51,7 +51,10 @@ impl Heap {
                 }
                 BlockKind::Large(first) => {
                     if first > block || self.space.kind(first) != BlockKind::Large(first) {
-                        fault(self.space.block_address(block), "part of a large object without its beginning")?;
+                        fault(
+                            self.space.block_address(block),
+                            "part of a large object without its beginning",
+                        )?;
                     }
                 }
             }
@@ -102,7 +105,7 @@ impl Heap {
         if size.next_multiple_of(8) != info.size_bytes {
             fault(payload, "the size in the header is not that of the type")?;
         }
-        if payload % layout.align_bytes.max(8) != 0 {
+        if !payload.is_multiple_of(layout.align_bytes.max(8)) {
             fault(payload, "a misaligned object")?;
         }
         if (info.kind == UnitKind::Heap) != self.space.is_heap(payload) {

@@ -115,7 +115,8 @@ impl Layouts {
         let mut refs = RefList::default();
         refs.repeat(self, elem, 0, part.size_bytes, Some(count));
         let shape = Shape::Array { elem, count, stride: part.size_bytes, elem_words: part.words, vector };
-        let key = if vector { ClassKey::Vector(part.class, count) } else { ClassKey::Array(part.class, count) };
+        let key =
+            if vector { ClassKey::Vector(part.class, count) } else { ClassKey::Array(part.class, count) };
         let words = words_of(part).saturating_mul(count);
         self.finish(key, shape, Extent { size, align, words }, refs)
     }
@@ -200,7 +201,10 @@ impl Layouts {
                     word += kind.words();
                 }
                 Shape::Struct(fields) => work.extend(
-                    fields.iter().rev().map(|field| (self.part(field.ty), offset_bytes + field.offset_bytes, 1, 0)),
+                    fields
+                        .iter()
+                        .rev()
+                        .map(|field| (self.part(field.ty), offset_bytes + field.offset_bytes, 1, 0)),
                 ),
                 Shape::Array { elem, count, stride, .. } => {
                     work.push((self.part(*elem), offset_bytes, *count, *stride));
@@ -258,7 +262,12 @@ pub fn scalar_kind(ctor: &Type) -> Option<LeafKind> {
         Type::StackRef => LeafKind::StackRef,
         Type::FrameCursorRef => LeafKind::FrameCursorRef,
         Type::IrBuilderRef => LeafKind::IrBuilderRef,
-        Type::Int(_) | Type::Struct(_) | Type::Hybrid { .. } | Type::Array(..) | Type::Vector(..) | Type::Void => {
+        Type::Int(_)
+        | Type::Struct(_)
+        | Type::Hybrid { .. }
+        | Type::Array(..)
+        | Type::Vector(..)
+        | Type::Void => {
             return None;
         }
     })

@@ -323,13 +323,24 @@ impl Layouts {
     /// `None` where none begins.
     #[inline]
     pub fn leaf_at(&self, ty: TypeId, var_count: u64, offset_bytes: u64) -> Option<LeafKind> {
-        let mut walk = Walk::new(self, ty, var_count, offset_bytes);
-        while let Some(layout) = walk.next_layout() {
-            if let Shape::Scalar(kind) = layout.shape {
-                return (walk.offset() == 0).then_some(kind);
+        // A `Walk` without what only shifts need: this runs at every access of checked mode.
+        let (mut ty, mut offset) = (ty, offset_bytes);
+        loop {
+            match &self.known(ty)?.shape {
+                Shape::Scalar(kind) => return (offset == 0).then_some(*kind),
+                Shape::Void => return None,
+                Shape::Struct(fields) => (ty, offset) = field_at(fields, offset)?,
+                Shape::Array { elem, count, stride, .. } => {
+                    (ty, offset) = element_at(*elem, *count, *stride, offset)?
+                }
+                Shape::Hybrid { fixed, var, var_offset, stride } => {
+                    (ty, offset) = match offset.checked_sub(*var_offset) {
+                        None => field_at(fixed, offset)?,
+                        Some(inside) => element_at(*var, var_count, *stride, inside)?,
+                    };
+                }
             }
         }
-        None
     }
 
     /// Forgets the layouts of types from index `type_count` on, whose bundle failed to load.
@@ -358,6 +369,21 @@ fn place(canon: TypeId) -> (usize, usize) {
     let position = canon.index() + FIRST;
     let segment = (position / FIRST).ilog2() as usize;
     (segment, position - (FIRST << segment))
+}
+
+/// The last field that begins at or before an offset, and the rest of the offset.
+#[inline]
+fn field_at(fields: &[Field], offset: u64) -> Option<(TypeId, u64)> {
+    let after = fields.partition_point(|field| field.offset_bytes <= offset);
+    let field = &fields[after.checked_sub(1)?];
+    Some((field.ty, offset - field.offset_bytes))
+}
+
+/// The element around an offset of an array, and the rest of the offset.
+#[inline]
+fn element_at(elem: TypeId, count: u64, stride: u64, offset: u64) -> Option<(TypeId, u64)> {
+    let index = offset.checked_div(stride)?;
+    (index < count).then(|| (elem, offset - index * stride))
 }
 
 /// The way down from an allocation unit to the locations around one offset: the unit's type, the part of it that
@@ -421,23 +447,18 @@ impl<'a> Walk<'a> {
     }
 
     fn enter_field(&mut self, fields: &[Field]) {
-        let after = fields.partition_point(|field| field.offset_bytes <= self.offset);
-        if let Some(field) = after.checked_sub(1).map(|index| fields[index]) {
-            self.next = Some(field.ty);
-            self.next_offset = self.offset - field.offset_bytes;
-            self.next_array = None;
+        if let Some((ty, offset)) = field_at(fields, self.offset) {
+            (self.next, self.next_offset, self.next_array) = (Some(ty), offset, None);
         }
     }
 
     fn enter_array(&mut self, elem: TypeId, count: u64, stride: u64, begin: u64) {
         let inside = self.offset - begin;
-        if stride == 0 || inside / stride >= count {
-            return;
+        if let Some((ty, offset)) = element_at(elem, count, stride, inside) {
+            let (before, total) = self.array.unwrap_or((0, stride.saturating_mul(count)));
+            (self.next, self.next_offset) = (Some(ty), offset);
+            self.next_array = Some((before + (inside - offset), total));
         }
-        self.next = Some(elem);
-        self.next_offset = inside % stride;
-        let (before, total) = self.array.unwrap_or((0, stride.saturating_mul(count)));
-        self.next_array = Some((before + (inside - self.next_offset), total));
     }
 
     /// The canonical type visited last.

@@ -61,7 +61,14 @@ impl RefList {
     }
 
     /// Adds the references of array elements.
-    pub(super) fn repeat(&mut self, layouts: &Layouts, elem: TypeId, base: u64, stride: u64, count: Option<u64>) {
+    pub(super) fn repeat(
+        &mut self,
+        layouts: &Layouts,
+        elem: TypeId,
+        base: u64,
+        stride: u64,
+        count: Option<u64>,
+    ) {
         if layouts.known(elem).is_some_and(Layout::has_refs) && base != Layout::TOO_LARGE {
             self.0.push(RefEntry::Repeat { offset_bytes: base, stride, count, elem });
         }

@@ -168,7 +168,10 @@ fn hybrids_end_in_a_flexible_array() {
     let layout = layouts.of(&types.0, hybrid);
     let Shape::Hybrid { var_offset, stride, .. } = layout.shape else { panic!() };
     assert_eq!((var_offset, stride, layout.align_bytes, layout.size_bytes), (10, 2, 8, 10));
-    assert_eq!((layout.unit_size(3), layout.unit_size(u64::MAX), layout.unit_size(1 << 63)), (Some(16), None, None));
+    assert_eq!(
+        (layout.unit_size(3), layout.unit_size(u64::MAX), layout.unit_size(1 << 63)),
+        (Some(16), None, None)
+    );
     assert_eq!(layouts.leaf_at(hybrid, 2, 12), Some(LeafKind::Int(16)));
     assert_eq!(layouts.leaf_at(hybrid, 2, 14), None);
     assert_eq!(layouts.leaf_at(hybrid, 0, 8), Some(LeafKind::Int(8)));
@@ -187,9 +190,14 @@ fn hybrids_end_in_a_flexible_array() {
 fn vectors_are_aligned_without_padding() {
     let (mut types, layouts) = (Types::new(), Layouts::new());
     let (i32, double) = (types.int(32), types.0.intern(Type::Double));
-    for (elem, count, size, align) in
-        [(i32, 4, 16, 16), (double, 2, 16, 16), (double, 4, 32, 32), (i32, 3, 12, 4), (i32, 1, 4, 4), (double, 64, 512, 64)]
-    {
+    for (elem, count, size, align) in [
+        (i32, 4, 16, 16),
+        (double, 2, 16, 16),
+        (double, 4, 32, 32),
+        (i32, 3, 12, 4),
+        (i32, 1, 4, 4),
+        (double, 64, 512, 64),
+    ] {
         let vector = types.vector(elem, count);
         let layout = layouts.of(&types.0, vector);
         assert_eq!((layout.size_bytes, layout.align_bytes), (size, align));
@@ -231,17 +239,25 @@ fn depth_and_doubling_cost_little() {
     let (mut types, layouts) = (Types::new(), Layouts::new());
     let void = types.0.intern(Type::Void);
     let r = types.reference(void);
-    // A chain of a hundred thousand structs.
-    let mut definitions = vec![(MuId::NONE, Type::Ref(void))];
-    let first = types.0.type_count();
-    for index in 0..100_000 {
-        definitions.push((MuId::NONE, Type::Struct([TypeId::new(first + index)].into())));
+    // A chain of structs: @s0 = struct<uptr<array<int<8> 0>> ref<void>>, @s1 = struct<uptr<array<int<8> 1>> @s0>, …
+    // (The pointers give the type store something to tell them apart quickly.)
+    let i8 = types.int(8);
+    let first = types.0.type_count() as u32;
+    let length = 50_000;
+    let mut definitions = Vec::new();
+    for index in 0..length {
+        let at = first + index * 3;
+        definitions.push((MuId::NONE, Type::Array(i8, u64::from(index))));
+        definitions.push((MuId::NONE, Type::UPtr(TypeId(at))));
+        let below = if index == 0 { r } else { TypeId(at - 1) };
+        definitions.push((MuId::NONE, Type::Struct([TypeId(at + 1), below].into())));
     }
     types.0.append(definitions, vec![]);
-    let deep = TypeId::new(first + 100_000);
-    assert_eq!(layouts.of(&types.0, deep).size(), Some(8));
-    assert_eq!(layouts.leaves(&types.0, deep).unwrap().len(), 1);
-    assert_eq!(layouts.leaf_at(types.0.canon(deep), 0, 0), Some(LeafKind::Ref));
+    let deep = TypeId(first + length * 3 - 1);
+    let size = u64::from(length + 1) * 8;
+    assert_eq!(layouts.of(&types.0, deep).size(), Some(size));
+    assert_eq!(layouts.leaves(&types.0, deep).unwrap().len() as u64, size / 8);
+    assert_eq!(layouts.leaf_at(types.0.canon(deep), 0, size - 8), Some(LeafKind::Ref));
     // 2^30 references without an array: the map stays short.
     let mut ty = r;
     for _ in 0..30 {
@@ -267,7 +283,10 @@ fn a_struct_that_contains_itself_does_not_hang() {
     let (mut types, layouts) = (Types::new(), Layouts::new());
     let first = types.0.type_count() as u32;
     let structure = |ty: u32| Type::Struct([TypeId(first + ty), TypeId(first + 2)].into());
-    types.0.append(vec![(MuId::NONE, structure(1)), (MuId::NONE, structure(0)), (MuId::NONE, Type::Int(0))], vec![]);
+    types.0.append(
+        vec![(MuId::NONE, structure(1)), (MuId::NONE, structure(0)), (MuId::NONE, Type::Int(0))],
+        vec![],
+    );
     for index in 0..3 {
         assert!(layouts.of(&types.0, TypeId(first + index)).is_too_large());
     }

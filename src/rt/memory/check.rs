@@ -226,7 +226,8 @@ impl<'a> Checker<'a> {
                 return Some(Location { array: walk.array() });
             }
             // A `void` begins wherever anything begins.
-            if walk.offset() == 0 && self.layouts.known(ty).is_some_and(|wanted| wanted.shape == Shape::Void) {
+            if walk.offset() == 0 && self.layouts.known(ty).is_some_and(|wanted| wanted.shape == Shape::Void)
+            {
                 return Some(Location { array: None });
             }
             debug_assert!(!layout.is_too_large(), "a unit fits in memory");

@@ -70,8 +70,13 @@ trait Unit: Copy + Eq {
     fn load(cell: &Self::Atomic, order: Ordering) -> Self;
     fn store(cell: &Self::Atomic, value: Self, order: Ordering);
     fn swap(cell: &Self::Atomic, value: Self, order: Ordering) -> Self;
-    fn exchange(cell: &Self::Atomic, old: Self, new: Self, weak: bool, orders: (Ordering, Ordering))
-    -> Result<Self, Self>;
+    fn exchange(
+        cell: &Self::Atomic,
+        old: Self,
+        new: Self,
+        weak: bool,
+        orders: (Ordering, Ordering),
+    ) -> Result<Self, Self>;
     /// The atomic at an address.
     ///
     /// # Safety
@@ -304,7 +309,7 @@ impl Memory {
 
     #[inline(always)]
     fn load<U: Unit>(&self, address: u64, order: Ordering) -> u64 {
-        if address % U::BYTES != 0 {
+        if !address.is_multiple_of(U::BYTES) {
             return self.load_misaligned::<U>(address);
         }
         // SAFETY: aligned; that it is memory is the program's promise (see the module).
@@ -313,7 +318,7 @@ impl Memory {
 
     #[inline(always)]
     fn store<U: Unit>(&self, address: u64, value: u64, order: Ordering) {
-        if address % U::BYTES != 0 {
+        if !address.is_multiple_of(U::BYTES) {
             return self.store_misaligned::<U>(address, value);
         }
         // SAFETY: aligned; that it is memory is the program's promise (see the module).
@@ -322,7 +327,7 @@ impl Memory {
 
     #[inline(always)]
     fn swap<U: Unit>(&self, address: u64, value: u64, order: Ordering) -> u64 {
-        if address % U::BYTES != 0 {
+        if !address.is_multiple_of(U::BYTES) {
             return self.update_misaligned::<U>(address, |_| Some(value)).0;
         }
         // SAFETY: aligned; that it is memory is the program's promise (see the module).
@@ -338,7 +343,7 @@ impl Memory {
         weak: bool,
         orders: (Ordering, Ordering),
     ) -> (u64, bool) {
-        if address % U::BYTES != 0 {
+        if !address.is_multiple_of(U::BYTES) {
             return self.update_misaligned::<U>(address, |old| (old == expected).then_some(desired));
         }
         // SAFETY: aligned; that it is memory is the program's promise (see the module).

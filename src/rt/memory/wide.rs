@@ -84,7 +84,7 @@ impl Memory {
 
     /// The one atomic operation on 16 bytes.
     fn exchange_u128(&self, address: u64, expected: u128, desired: u128) -> (u128, bool) {
-        if self.has_cmpxchg16b && address % 16 == 0 {
+        if self.has_cmpxchg16b && address.is_multiple_of(16) {
             let cell = std::ptr::with_exposed_provenance_mut(address as usize);
             // SAFETY: the CPU has the instruction; aligned; that it is memory is the program's promise (see `memory`).
             let old = unsafe { exchange16(cell, expected, desired) };
@@ -99,14 +99,28 @@ impl Memory {
     }
 }
 
+/// The instruction itself. (The intrinsic of the same name becomes a call of a library function that does not exist when
+/// link-time optimisation moves it into a function without the target feature.)
+///
 /// # Safety
 /// The CPU has `cmpxchg16b`, and `cell` is 16 bytes of writable memory, aligned.
-#[target_feature(enable = "cmpxchg16b")]
 unsafe fn exchange16(cell: *mut u128, expected: u128, desired: u128) -> u128 {
-    // SAFETY: the caller's promise.
+    let (mut low, mut high) = (expected as u64, (expected >> 64) as u64);
+    // SAFETY: the caller's promise. rbx belongs to the compiler, so it is exchanged for the low half and restored.
     unsafe {
-        std::arch::x86_64::cmpxchg16b(cell, expected, desired, Ordering::SeqCst, Ordering::SeqCst)
+        std::arch::asm!(
+            "xchg {desired_low}, rbx",
+            "lock cmpxchg16b [rdi]",
+            "mov rbx, {desired_low}",
+            desired_low = inout(reg) desired as u64 => _,
+            in("rdi") cell,
+            in("rcx") (desired >> 64) as u64,
+            inout("rax") low,
+            inout("rdx") high,
+            options(nostack)
+        );
     }
+    u128::from(low) | u128::from(high) << 64
 }
 
 fn combine(op: RmwOp, old: u128, operand: u128) -> u128 {

@@ -9,7 +9,7 @@
 //!    fp + 0    saved fp       fp of the frame below; 0 in the stack-bottom frame
 //!  ── what follows belongs to the interpreter (code map and stack maps describe compiled frames)
 //!    fp - 8    code           which code the frame runs (low half), its FrameState (high half)
-//!    fp - 16   pc             where it stands in that code while it is not running
+//!    fp - 16   pc             where it stands in that code while it is not running (low half)
 //!    fp - 24   sp             its lowest address, ALLOCA cells included
 //!    fp - 24 - 8n …           n slots, slot 0 lowest: SSA variables of the current basic block, then constants
 //!    …                        ALLOCA cells
@@ -32,7 +32,7 @@
 
 mod region;
 
-pub use region::Region;
+pub use region::{FrameWords, Region};
 
 use crate::memory::{AllocaCells, CellInfo};
 use crate::os::OsError;

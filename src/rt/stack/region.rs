@@ -7,6 +7,21 @@ use super::{FRAME_HEADER_BYTES, FrameState, word};
 use crate::os::{OsError, Reservation};
 use std::cell::Cell;
 
+/// The words of a frame.
+#[derive(Clone, Copy)]
+pub struct FrameWords<'a> {
+    /// The lowest address of the frame.
+    pub sp: &'a Cell<u64>,
+    /// Where it stands (low half); the high half is the tier's.
+    pub pc: &'a Cell<u64>,
+    /// Which code it runs (low half), its state (high half).
+    pub code: &'a Cell<u64>,
+    /// fp of the frame below.
+    pub saved_fp: &'a Cell<u64>,
+    /// How the frame below continues.
+    pub resume: &'a Cell<u64>,
+}
+
 /// The memory of one stack.
 pub struct Region {
     memory: Option<Reservation>,
@@ -88,18 +103,24 @@ impl Region {
         }
     }
 
+    /// The five neighbouring words of a frame, checked once; `None` if they are not all inside.
+    #[inline]
+    pub fn frame(&self, fp: u64) -> Option<FrameWords<'_>> {
+        match self.words(fp.wrapping_add_signed(word::SP), 5) {
+            [sp, pc, code, saved_fp, resume] => Some(FrameWords { sp, pc, code, saved_fp, resume }),
+            _ => None,
+        }
+    }
+
     /// Writes the linkage and header words of a new frame.
     #[inline]
     pub fn write_frame(&self, fp: u64, saved_fp: u64, resume: u64, code: u32, state: FrameState, sp: u64) {
-        // Five neighbouring words: sp, pc, code, saved fp, resume.
-        if let [sp_word, pc_word, code_word, saved_word, resume_word] =
-            self.words(fp.wrapping_add_signed(word::SP), 5)
-        {
-            sp_word.set(sp);
-            pc_word.set(0);
-            code_word.set(u64::from(code) | (state as u64) << 32);
-            saved_word.set(saved_fp);
-            resume_word.set(resume);
+        if let Some(frame) = self.frame(fp) {
+            frame.sp.set(sp);
+            frame.pc.set(0);
+            frame.code.set(u64::from(code) | (state as u64) << 32);
+            frame.saved_fp.set(saved_fp);
+            frame.resume.set(resume);
         }
     }
 
@@ -136,7 +157,7 @@ impl Region {
     /// Where the frame stands.
     #[inline]
     pub fn pc(&self, fp: u64) -> u64 {
-        self.word(fp, word::PC)
+        self.word(fp, word::PC) & u64::from(u32::MAX)
     }
 
     /// Notes where the frame stands.

@@ -12,7 +12,8 @@ use mu_ir::table::{CallConv, TYPE_CTORS};
 use mu_ir::types::{Signature, TypeCtor};
 
 /// The keywords of definitions.
-const DEFINITIONS: [&str; 7] = [".typedef", ".funcsig", ".const", ".global", ".funcdecl", ".funcdef", ".expose"];
+const DEFINITIONS: [&str; 7] =
+    [".typedef", ".funcsig", ".const", ".global", ".funcdecl", ".funcdef", ".expose"];
 
 /// The words that are floating point or null literals.
 fn is_literal_word(word: &str) -> bool {
@@ -34,8 +35,12 @@ impl Parser<'_> {
             let done = if self.at(Kind::Directive) {
                 self.definition()
             } else {
-                let what = format!("a definition ({} …)", DEFINITIONS[0]);
-                Err(self.expected(&what))
+                let help = match self.tok.kind {
+                    Kind::Word => did_you_mean(&format!(".{}", self.str(self.tok)), DEFINITIONS),
+                    Kind::RBrace => "no function body is open here".into(),
+                    _ => String::new(),
+                };
+                Err(self.expected_with("a definition (`.typedef` …)", help))
             };
             if done.is_err() {
                 while !matches!(self.tok.kind, Kind::Directive | Kind::Eof) {
@@ -143,7 +148,12 @@ impl Parser<'_> {
                 def.version = self.scoped_name(Scope::Func, "the name of a version")?;
             }
         } else {
-            return Err(self.expected("`VERSION`"));
+            let help = if self.at(Kind::Word) {
+                did_you_mean(self.str(self.tok), ["VERSION"])
+            } else {
+                String::new()
+            };
+            return Err(self.expected_with("`VERSION`", help));
         }
         def.sig = self.angle_sig()?;
         Ok(())
@@ -167,7 +177,7 @@ impl Parser<'_> {
 
     /// `#DEFAULT`; in angle brackets also without `#`.
     pub(super) fn call_conv(&mut self, word_too: bool) -> Parsed<CallConv> {
-        if !self.at(Kind::Flag) && !(word_too && self.at(Kind::Word)) {
+        if !(self.at(Kind::Flag) || word_too && self.at(Kind::Word)) {
             return Err(self.expected("a calling convention (`#DEFAULT`)"));
         }
         let token = self.bump();
@@ -229,7 +239,8 @@ impl Parser<'_> {
             self.skip_balanced(Kind::LParen, Kind::RParen);
         }
         let span = self.span_from(start);
-        let diagnostic = Diagnostic::error(codes::INLINE_SIGNATURE, span, "signatures cannot be written inline");
+        let diagnostic =
+            Diagnostic::error(codes::INLINE_SIGNATURE, span, "signatures cannot be written inline");
         self.error(diagnostic.help("define it with `.funcsig @sig = (…) -> (…)`, and use its name"));
         Ok(self.placeholder(span))
     }
@@ -288,7 +299,7 @@ impl Parser<'_> {
         self.bump();
         let params = TYPE_CTORS.iter().any(|row| row.keyword == keyword && !row.params.is_empty());
         if params && !self.eat(Kind::LAngle) {
-            return Err(self.expected(&format!("`<` and the parameters of {keyword}")));
+            return Err(self.expected(&format!("the parameters `<…>` of {keyword}")));
         }
         let ctor = match keyword {
             "int" => TypeCtor::Int(self.small_number("the width of an int")?),
@@ -349,14 +360,16 @@ impl Parser<'_> {
                 }
                 Ok(ConstCtor::List(members.into()))
             }
-            _ => Err(self.expected_with("a constant constructor", "a number, `NULL`, `{ … }` or `EXTERN \"symbol\"`")),
+            _ => Err(self
+                .expected_with("a constant constructor", "a number, `NULL`, `{ … }` or `EXTERN \"symbol\"`")),
         }
     }
 
     fn number_ctor(&mut self) -> Parsed<ConstCtor<Use>> {
         let token = self.tok;
         let text = self.str(token);
-        let suffix_behind = self.ahead.kind == Kind::Word && Format::of_suffix(self.str(self.ahead)).is_some();
+        let suffix_behind =
+            self.ahead.kind == Kind::Word && Format::of_suffix(self.str(self.ahead)).is_some();
         if literal::looks_like_integer(text) && !suffix_behind {
             let (negative, magnitude) = self.integer()?;
             return Ok(ConstCtor::Int { negative, magnitude });
@@ -386,7 +399,8 @@ impl Parser<'_> {
         let word = self.str(token);
         if !is_literal_word(word) {
             let message = format!("a constant cannot be `{}`", shorten(word));
-            let mut help = did_you_mean(word, ["NULL", "EXTERN", "nanf", "nand", "+inff", "+infd", "bitsf", "bitsd"]);
+            let mut help =
+                did_you_mean(word, ["NULL", "EXTERN", "nanf", "nand", "+inff", "+infd", "bitsf", "bitsd"]);
             if help.is_empty() {
                 help = "a constant is a number, `NULL`, `{ … }` or `EXTERN \"symbol\"`".into();
             }
@@ -397,13 +411,19 @@ impl Parser<'_> {
         match word {
             "NULL" => Ok(ConstCtor::Null),
             "EXTERN" => {
-                let token = self.expect(Kind::Str)?;
+                if !self.at(Kind::Str) {
+                    return Err(
+                        self.expected_with("the name of a symbol", "it is written in quotation marks")
+                    );
+                }
+                let token = self.bump();
                 match literal::string(self.str(token)) {
                     Ok(symbol) => Ok(ConstCtor::Extern(symbol)),
                     Err(at) => {
                         let start = token.start + at as u32;
                         let span = Span { source: self.source, start, end: start + 1 };
-                        let diagnostic = Diagnostic::error(codes::BAD_ESCAPE, span, "there is no such escape");
+                        let diagnostic =
+                            Diagnostic::error(codes::BAD_ESCAPE, span, "there is no such escape");
                         self.error(diagnostic.help("the escapes are `\\\"`, `\\\\` and `\\xHH`"));
                         Err(Failed)
                     }
@@ -464,7 +484,10 @@ impl Parser<'_> {
 
     fn bad_float(&mut self, token: Token) -> Failed {
         let message = format!("`{}` is not a number", shorten(self.str(token)));
-        self.error(Diagnostic::error(codes::BAD_FLOAT, self.span(token), message).help("for example `-1.5e3d` or `1.0f`"));
+        self.error(
+            Diagnostic::error(codes::BAD_FLOAT, self.span(token), message)
+                .help("for example `-1.5e3d` or `1.0f`"),
+        );
         Failed
     }
 

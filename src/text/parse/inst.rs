@@ -16,6 +16,9 @@ use mu_ir::inst::{Dest, ExcClause, Inst, Unlinked, Use};
 use mu_ir::table::{AngleArg, CommInst, CurStack, MemOrder, NewStack, Op, Part, RmwOp, StatusFlags};
 use smallvec::SmallVec;
 
+/// The words that begin an optional clause at the end of an instruction.
+const CLAUSES: [&str; 3] = ["EXC", "KEEPALIVE", "WPEXC"];
+
 /// What a parenthesis opens, found by looking ahead.
 #[derive(PartialEq, Eq)]
 enum Ahead {
@@ -55,7 +58,12 @@ impl Parser<'_> {
                     self.op = None;
                     self.header().map(|block| blocks.push(block))
                 }
-                Kind::LParen | Kind::LBracket | Kind::Word => self.instruction_into(&mut blocks, &mut outside_reported),
+                Kind::Word if self.op.is_some() && CLAUSES.contains(&self.str(self.tok)) => {
+                    Err(self.not_a_statement())
+                }
+                Kind::LParen | Kind::LBracket | Kind::Word => {
+                    self.instruction_into(&mut blocks, &mut outside_reported)
+                }
                 Kind::Global | Kind::Local if self.ahead.kind == Kind::Equals => {
                     self.instruction_into(&mut blocks, &mut outside_reported)
                 }
@@ -93,6 +101,13 @@ impl Parser<'_> {
                 self.error_here(codes::AFTER_INSTRUCTION, message, help);
             }
             return Failed;
+        }
+        if self.at_name()
+            && self.ahead.kind == Kind::Word
+            && Op::from_mnemonic(self.str(self.ahead)).is_some()
+        {
+            self.bump();
+            return self.expected("`=`");
         }
         self.expected("an instruction, a basic block or `}`")
     }
@@ -146,11 +161,19 @@ impl Parser<'_> {
     fn look_into_parens(&self) -> Ahead {
         let mut lexer = self.lexer.clone();
         let mut kind = if self.at(Kind::LParen) { self.ahead.kind } else { lexer.next_token().kind };
-        while matches!(kind, Kind::Global | Kind::Local | Kind::LAngle | Kind::RAngle) {
+        // Words and numbers for types written inline, an error the header will report.
+        let mut typed = false;
+        while let Kind::Global | Kind::Local | Kind::LAngle | Kind::RAngle | Kind::Word | Kind::Number = kind
+        {
+            typed |= kind == Kind::LAngle;
             kind = lexer.next_token().kind;
         }
         if kind != Kind::RParen {
             return Ahead::Other;
+        }
+        // Only parameters have types. If it has no colon, the header will report that.
+        if typed {
+            return Ahead::Header;
         }
         kind = lexer.next_token().kind;
         if kind == Kind::Equals {
@@ -167,11 +190,14 @@ impl Parser<'_> {
         let start = self.tok.start;
         let name = self.scoped_name(Scope::Ver, "the name of a basic block")?;
         self.enter(Scope::Block, name);
-        let mut block = DraftBlock { name, params: Vec::new(), exc_param: None, insts: Vec::new(), span: name.span };
+        let mut block =
+            DraftBlock { name, params: Vec::new(), exc_param: None, insts: Vec::new(), span: name.span };
         if self.eat(Kind::LParen) {
             while !self.eat(Kind::RParen) {
                 if self.at_name() {
-                    return Err(self.expected_with("the type of a parameter", "parameters are written `<@T> %name`"));
+                    return Err(
+                        self.expected_with("the type of a parameter", "parameters are written `<@T> %name`")
+                    );
                 }
                 if !self.eat(Kind::LAngle) {
                     return Err(self.expected("a parameter `<@T> %name` or `)`"));
@@ -184,7 +210,11 @@ impl Parser<'_> {
         } else {
             let message = "a block header needs a parameter list, even an empty one";
             let written = shorten(self.text.get(start as usize..self.prev_end as usize).unwrap_or(""));
-            self.error_here(codes::BLOCK_WITHOUT_PARENTHESES, message.into(), format!("write `{written}():`"));
+            self.error_here(
+                codes::BLOCK_WITHOUT_PARENTHESES,
+                message.into(),
+                format!("write `{written}():`"),
+            );
         }
         if self.eat(Kind::LBracket) {
             block.exc_param = Some(self.scoped_name(Scope::Block, "the name of the exception parameter")?);
@@ -192,8 +222,9 @@ impl Parser<'_> {
         }
         if !self.eat(Kind::Colon) {
             let at = Span { source: self.source, start: self.prev_end, end: self.prev_end };
-            let diagnostic = Diagnostic::error(codes::MISSING_COLON, at, "the block header does not end with a colon")
-                .label("`:` is missing here");
+            let diagnostic =
+                Diagnostic::error(codes::MISSING_COLON, at, "the block header does not end with a colon")
+                    .label("`:` is missing here");
             self.error(diagnostic);
         }
         block.span = self.span_from(start);
@@ -246,7 +277,7 @@ impl Parser<'_> {
         }
         let message = format!("there is no instruction `{}`", shorten(word));
         let help = match word {
-            "EXC" | "KEEPALIVE" | "WPEXC" => "clauses follow an instruction in a fixed order: EXC, then KEEPALIVE".into(),
+            _ if CLAUSES.contains(&word) => "a clause is the end of an instruction".into(),
             _ => did_you_mean(word, Op::ALL.iter().map(|op| op.mnemonic())),
         };
         self.error_here(codes::UNKNOWN_INSTRUCTION, message, help);
@@ -480,16 +511,23 @@ impl Parser<'_> {
     /// A variable. Literals and types are reported and taken for one.
     fn operand(&mut self, what: &str) -> Parsed<Use> {
         match self.tok.kind {
-            // A name in front of `=` is a result of the next instruction: an operand is missing before it.
-            Kind::Global | Kind::Local if self.ahead.kind != Kind::Equals => {
+            Kind::Global | Kind::Local if !self.at_next_statement() => {
                 let token = self.bump();
                 Ok(self.use_name(token, Scope::Block))
             }
             Kind::LAngle => {
                 let span = self.span(self.tok);
-                self.error_here(codes::TYPED_ARGUMENT, "arguments are written without types".into(), "leave the type out");
+                self.error_here(
+                    codes::TYPED_ARGUMENT,
+                    "arguments are written without types".into(),
+                    "leave the type out",
+                );
                 self.skip_balanced(Kind::LAngle, Kind::RAngle);
-                if self.at_name() || self.at_literal() { self.operand_behind_type() } else { Ok(self.placeholder(span)) }
+                if self.at_name() || self.at_literal() {
+                    self.operand_behind_type()
+                } else {
+                    Ok(self.placeholder(span))
+                }
             }
             _ if self.at_literal() => {
                 let span = self.span(self.tok);
@@ -497,6 +535,16 @@ impl Parser<'_> {
                 Ok(self.placeholder(span))
             }
             _ => Err(self.expected(what)),
+        }
+    }
+
+    /// Whether the current name belongs to the next statement, so that something is missing in front of it: it is a
+    /// result or the header of a block.
+    fn at_next_statement(&self) -> bool {
+        match self.ahead.kind {
+            Kind::Equals | Kind::Colon => true,
+            Kind::LParen => self.tok.first_on_line && self.look_into_parens() == Ahead::Header,
+            _ => false,
         }
     }
 
@@ -523,13 +571,14 @@ impl Parser<'_> {
 
     /// `%bb ( v … )` or `%bb`
     fn dest(&mut self) -> Parsed<Dest<Unlinked>> {
-        if self.at_name() && self.ahead.kind == Kind::Equals {
+        if self.at_name() && self.at_next_statement() {
             return Err(self.expected("a basic block"));
         }
         let block = self.scoped_name(Scope::Ver, "a basic block")?;
         let mut args = SmallVec::new();
         // Behind a block without arguments, results in parentheses may begin the next line.
-        let next_line = self.tok.first_on_line && self.at(Kind::LParen) && self.look_into_parens() == Ahead::Results;
+        let next_line =
+            self.tok.first_on_line && self.at(Kind::LParen) && self.look_into_parens() == Ahead::Results;
         if self.at(Kind::LParen) && !next_line {
             self.arg_list(&mut args)?;
         }

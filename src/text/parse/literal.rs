@@ -257,7 +257,8 @@ mod tests {
         for index in 0..20_000u64 {
             bits = bits.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(index);
             let wide = special.get(index as usize).copied().unwrap_or(bits);
-            for (bits, format, is_wide) in [(wide, Format::Double, true), (wide >> 32, Format::Float, false)] {
+            for (bits, format, is_wide) in [(wide, Format::Double, true), (wide >> 32, Format::Float, false)]
+            {
                 let text = float_text(bits, is_wide);
                 let number = text.strip_suffix(['f', 'd']);
                 match number {
@@ -276,7 +277,9 @@ mod tests {
 
     #[test]
     fn strings() {
-        for (text, token) in [("puts", "\"puts\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("\0\n\u{7f}é", "\"\\x00\\x0a\\x7fé\"")] {
+        for (text, token) in
+            [("puts", "\"puts\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("\0\n\u{7f}é", "\"\\x00\\x0a\\x7fé\"")]
+        {
             assert_eq!(string_text(text), token);
             assert_eq!(string(token).as_deref(), Ok(text));
         }

@@ -34,7 +34,7 @@ mod inst;
 mod literal;
 mod suggest;
 
-use crate::lex::{Kind, Lexer, Token};
+use crate::lex::{Kind, Lexer, Token, is_name_byte};
 use mu_ir::codes::{Code, parse as codes};
 use mu_ir::diag::{Diagnostic, Span};
 use mu_ir::draft::Draft;
@@ -47,7 +47,7 @@ pub use suggest::closest;
 
 /// Reads a bundle in text form (uvm-ir). The whole text must be a bundle.
 ///
-/// All errors are reported, in the order of the text; after [`Limits::errors`] of them reading stops with a last
+/// All errors are reported, in the order of the text; after 100 of them reading stops with a last
 /// diagnostic that says so. When there are errors the draft holds what could be read: good enough for an outline, not
 /// for linking.
 pub fn parse(text: &str, source: SourceId) -> (Draft, Vec<Diagnostic>) {
@@ -76,7 +76,10 @@ impl Default for Limits {
 pub(crate) fn parse_with(text: &str, source: SourceId, limits: Limits) -> (Draft, Vec<Diagnostic>) {
     if text.len() >= limits.text {
         let span = Span::new(source, 0, 0);
-        return (Draft::new(source), vec![Diagnostic::error(codes::TEXT_TOO_LONG, span, "the text is too long")]);
+        return (
+            Draft::new(source),
+            vec![Diagnostic::error(codes::TEXT_TOO_LONG, span, "the text is too long")],
+        );
     }
     let mut parser = Parser::new(text, source, limits);
     parser.bundle();
@@ -119,7 +122,8 @@ struct Parser<'a> {
     draft: Draft,
     diagnostics: Vec<Diagnostic>,
     last_error: Option<u32>,
-    last_bad_characters: Option<u32>,
+    /// Where there were characters without meaning; each was reported, so they are few.
+    bad_characters: Vec<u32>,
     stopped: bool,
     names_len: usize,
     /// Prefixes of local names, dot included, by [`Scope`].
@@ -143,7 +147,7 @@ impl<'a> Parser<'a> {
             draft: Draft::new(source),
             diagnostics: Vec::new(),
             last_error: None,
-            last_bad_characters: None,
+            bad_characters: Vec::new(),
             stopped: false,
             names_len: 0,
             scopes: Default::default(),
@@ -170,11 +174,15 @@ impl<'a> Parser<'a> {
             token.first_on_line = first_on_line;
             match token.kind {
                 _ if self.stopped => return self.eof(),
-                Kind::BadCharacters => self.bad_characters(token),
+                Kind::BadCharacters => self.report_bad_characters(token),
                 Kind::OpenString => {
                     self.report(
-                        Diagnostic::error(codes::UNTERMINATED_STRING, self.span(token), "the string has no end")
-                            .help("close it with `\"` on the same line"),
+                        Diagnostic::error(
+                            codes::UNTERMINATED_STRING,
+                            self.span(token),
+                            "the string has no end",
+                        )
+                        .help("close it with `\"` on the same line"),
                     );
                     token.kind = Kind::Str;
                     return token;
@@ -195,8 +203,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn bad_characters(&mut self, token: Token) {
-        self.last_bad_characters = Some(token.start);
+    fn report_bad_characters(&mut self, token: Token) {
+        self.bad_characters.push(token.start);
         let run = self.str(token);
         let first = run.chars().next().unwrap_or('\0');
         let mut diagnostic = Diagnostic::error(
@@ -303,7 +311,8 @@ impl<'a> Parser<'a> {
     /// Reports an error of the grammar, unless it is an echo of the one before.
     fn error(&mut self, diagnostic: Diagnostic) {
         let at = diagnostic.primary.span.start;
-        let behind_bad = self.last_bad_characters.is_some_and(|bad| self.statement <= bad && bad <= at);
+        let from = self.statement.min(self.prev_end);
+        let behind_bad = self.bad_characters.iter().any(|bad| (from..=at).contains(bad));
         if self.last_error != Some(at) && !behind_bad {
             self.last_error = Some(at);
             self.report(diagnostic);
@@ -435,7 +444,10 @@ impl<'a> Parser<'a> {
                 Ok(self.placeholder(self.span(token)))
             }
             Kind::Word => {
-                let help = format!("global names begin with @: `@{}`", shorten(self.str(self.tok)));
+                // Dots and hyphens end a word but not the name that was meant.
+                let rest = &self.text[self.tok.start as usize..];
+                let len = rest.bytes().position(|b| !is_name_byte(b)).unwrap_or(rest.len());
+                let help = format!("global names begin with @: `@{}`", shorten(&rest[..len]));
                 Err(self.expected_with(&format!("the name of {what}"), help))
             }
             _ => Err(self.expected(&format!("the name of {what}"))),

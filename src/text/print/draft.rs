@@ -28,7 +28,9 @@ fn print_def(writer: &mut Writer, names: &DraftNames<'_>, def: &Def) {
     match &def.kind {
         DefKind::Type { name, ctor } => writer.typedef(names, &names.global(*name), ctor),
         DefKind::Sig { name, sig } => writer.funcsig(names, &names.global(*name), sig),
-        DefKind::Const { name, ty, ctor, ctor_span: _ } => writer.constant(names, &names.global(*name), *ty, ctor),
+        DefKind::Const { name, ty, ctor, ctor_span: _ } => {
+            writer.constant(names, &names.global(*name), *ty, ctor)
+        }
         DefKind::Global { name, ty } => writer.simple(".global", &names.global(*name), &names.ty(*ty)),
         DefKind::FuncDecl { name, sig } => writer.simple(".funcdecl", &names.global(*name), &names.sig(*sig)),
         DefKind::FuncDef(func) => print_func(writer, names, func),

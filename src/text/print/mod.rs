@@ -83,7 +83,9 @@ impl Writer {
         self.push(ctor.keyword());
         match ctor {
             TypeCtor::Int(width) => _ = write!(self.out, "<{width}>"),
-            TypeCtor::Array(ty, len) | TypeCtor::Vector(ty, len) => _ = write!(self.out, "<{} {len}>", names.ty(*ty)),
+            TypeCtor::Array(ty, len) | TypeCtor::Vector(ty, len) => {
+                _ = write!(self.out, "<{} {len}>", names.ty(*ty))
+            }
             TypeCtor::UFuncPtr(sig) | TypeCtor::FuncRef(sig) => _ = write!(self.out, "<{}>", names.sig(*sig)),
             TypeCtor::Struct(_)
             | TypeCtor::Hybrid { .. }
@@ -309,7 +311,13 @@ impl Writer {
         }
     }
 
-    fn angle<P: Phase>(&mut self, args: &[AngleArg], names: &impl Names<P>, literal: u64, rest: &mut Rest<'_, P>) {
+    fn angle<P: Phase>(
+        &mut self,
+        args: &[AngleArg],
+        names: &impl Names<P>,
+        literal: u64,
+        rest: &mut Rest<'_, P>,
+    ) {
         for (index, arg) in args.iter().enumerate() {
             self.push(if index == 0 { " <" } else { " " });
             match arg {

@@ -8,7 +8,6 @@ use mu_ir::ids::*;
 use mu_ir::inst::{Linked, Value};
 use mu_ir::program::{Block, FuncVer, Mark, Program};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Prints linked entities in canonical form: those that came after `since`, or all that Mu does not predefine.
@@ -17,11 +16,10 @@ use std::fmt::Write as _;
 /// versions after the mark is printed with its last one, because a bundle cannot define a function twice; a comment
 /// names the older ones. Instructions without a name stay so; other entities without a name get one made from their id.
 pub fn print_program(program: &Program, since: Option<&Mark>) -> String {
-    let names = ProgramNames::new(program);
-    let entities = Entities::collect(program, since, &names);
+    let names = ProgramNames { program };
     let mut writer = Writer::default();
-    for (_, item) in &entities.items {
-        print_item(&mut writer, &names, *item, since);
+    for (_, item) in items(program, since) {
+        print_item(&mut writer, &names, item, since);
     }
     while writer.out.ends_with("\n\n") {
         writer.out.pop();
@@ -43,99 +41,52 @@ enum Item {
     Expose(ExposeId),
 }
 
-struct Entities {
-    /// In the order of their ids.
-    items: Vec<(MuId, Item)>,
-}
-
-impl Entities {
-    fn collect(program: &Program, since: Option<&Mark>, names: &ProgramNames<'_>) -> Entities {
-        let first = |at: fn(&Mark) -> usize| since.map_or(0, at);
-        let mut items = Vec::new();
-        for index in first(Mark::types)..program.types.type_count() {
-            let id = program.types.type_mu_id(TypeId::new(index));
-            if id.0 >= MuId::FIRST_USER {
-                items.push((id, Item::Type(TypeId::new(index))));
-            }
-        }
-        for index in first(Mark::sigs)..program.types.sig_count() {
-            let id = program.types.sig_mu_id(SigId::new(index));
-            if id.0 >= MuId::FIRST_USER {
-                items.push((id, Item::Sig(SigId::new(index))));
-            }
-        }
-        for index in first(Mark::consts)..program.consts.len() {
-            items.push((program.consts[index].id, Item::Const(ConstId::new(index))));
-        }
-        for index in first(Mark::globals)..program.globals.len() {
-            items.push((program.globals[index].id, Item::Global(GlobalId::new(index))));
-        }
-        let first_ver = first(Mark::func_vers);
-        for index in first(Mark::funcs)..program.funcs.len() {
-            let func = &program.funcs[index];
-            if func.versions.last().is_none_or(|ver| ver.index() < first_ver) {
-                items.push((func.id, Item::FuncDecl(FuncId::new(index))));
-            }
-        }
-        for index in first_ver..program.func_vers.len() {
-            let ver = FuncVerId::new(index);
-            if program.current_version(program.func_vers[index].func) == Some(ver) {
-                items.push((program.func_vers[index].id, Item::FuncVer(ver)));
-            }
-        }
-        for index in first(Mark::exposes)..program.exposes.len() {
-            items.push((program.exposes[index].id, Item::Expose(ExposeId::new(index))));
-        }
-        items.sort_by_key(|(id, _)| *id);
-        let derived = unnamed_types(program, names, &items);
-        items.splice(0..0, derived.into_iter().map(|ty| (MuId::NONE, Item::Type(ty))));
-        Entities { items }
-    }
-}
-
-/// Types without an id that the items refer to and that no definition denotes: they need a definition of their own.
-fn unnamed_types(program: &Program, names: &ProgramNames<'_>, items: &[(MuId, Item)]) -> Vec<TypeId> {
-    let mut found = Vec::new();
-    let mut refer = |ty: TypeId| {
-        if !names.is_defined(ty) && !found.contains(&ty) {
-            found.push(ty);
-        }
-    };
-    for &(_, item) in items {
-        match item {
-            Item::Type(ty) => program.types.get(ty).type_args().copied().for_each(&mut refer),
-            Item::Sig(sig) => {
-                let sig = program.types.sig(sig);
-                sig.params.iter().chain(&*sig.rets).copied().for_each(&mut refer);
-            }
-            Item::Const(id) => refer(program.consts[id.index()].ty),
-            Item::Global(id) => refer(program.globals[id.index()].ty),
-            Item::FuncVer(id) => {
-                let ver = &program.func_vers[id.index()];
-                for block in &ver.blocks {
-                    block.params.iter().map(|var| ver.vars[var.index()].ty).for_each(&mut refer);
-                    block.insts.iter().flat_map(|inst| inst.types.iter().copied()).for_each(&mut refer);
-                }
-            }
-            Item::FuncDecl(_) | Item::Expose(_) => {}
+/// What to print, in the order of the ids.
+fn items(program: &Program, since: Option<&Mark>) -> Vec<(MuId, Item)> {
+    let first = |at: fn(&Mark) -> usize| since.map_or(0, at);
+    let mut items = Vec::new();
+    for index in first(Mark::types)..program.types.type_count() {
+        let id = program.types.type_mu_id(TypeId::new(index));
+        if id.0 >= MuId::FIRST_USER {
+            items.push((id, Item::Type(TypeId::new(index))));
         }
     }
-    let mut done = 0;
-    while done < found.len() {
-        for &ty in program.types.get(found[done]).type_args() {
-            if !names.is_defined(ty) && !found.contains(&ty) {
-                found.push(ty);
-            }
+    for index in first(Mark::sigs)..program.types.sig_count() {
+        let id = program.types.sig_mu_id(SigId::new(index));
+        if id.0 >= MuId::FIRST_USER {
+            items.push((id, Item::Sig(SigId::new(index))));
         }
-        done += 1;
     }
-    found
+    for index in first(Mark::consts)..program.consts.len() {
+        items.push((program.consts[index].id, Item::Const(ConstId::new(index))));
+    }
+    for index in first(Mark::globals)..program.globals.len() {
+        items.push((program.globals[index].id, Item::Global(GlobalId::new(index))));
+    }
+    let first_ver = first(Mark::func_vers);
+    for index in first(Mark::funcs)..program.funcs.len() {
+        let func = &program.funcs[index];
+        if func.versions.last().is_none_or(|ver| ver.index() < first_ver) {
+            items.push((func.id, Item::FuncDecl(FuncId::new(index))));
+        }
+    }
+    for index in first_ver..program.func_vers.len() {
+        let ver = FuncVerId::new(index);
+        if program.current_version(program.func_vers[index].func) == Some(ver) {
+            items.push((program.func_vers[index].id, Item::FuncVer(ver)));
+        }
+    }
+    for index in first(Mark::exposes)..program.exposes.len() {
+        items.push((program.exposes[index].id, Item::Expose(ExposeId::new(index))));
+    }
+    items.sort_by_key(|(id, _)| *id);
+    items
 }
 
 fn print_item(writer: &mut Writer, names: &ProgramNames<'_>, item: Item, since: Option<&Mark>) {
     let program = names.program;
     match item {
-        Item::Type(ty) => writer.typedef(names, &names.type_name(ty), program.types.get(ty)),
+        Item::Type(ty) => writer.typedef(names, &names.ty(ty), program.types.get(ty)),
         Item::Sig(sig) => writer.funcsig(names, &names.sig(sig), program.types.sig(sig)),
         Item::Const(id) => {
             let constant = &program.consts[id.index()];
@@ -182,7 +133,8 @@ fn print_func_ver(writer: &mut Writer, names: &ProgramNames<'_>, ver: &FuncVer, 
 
 fn print_block(writer: &mut Writer, names: &InVersion<'_, '_>, block: &Block, version: &str) {
     let name = names.names.local(block.id, version, 'b');
-    let params = block.params.iter().map(|&var| (names.ty(names.ver.vars[var.index()].ty), names.def(var, &name)));
+    let params =
+        block.params.iter().map(|&var| (names.ty(names.ver.vars[var.index()].ty), names.def(var, &name)));
     writer.header(&name, params, block.exc_param.map(|var| names.def(var, &name)));
     for inst in &block.insts {
         writer.inst(names, inst);
@@ -193,27 +145,9 @@ fn print_block(writer: &mut Writer, names: &InVersion<'_, '_>, block: &Block, ve
 /// Names of global entities.
 struct ProgramNames<'p> {
     program: &'p Program,
-    /// A type with a name, by representative: what to call a derived type that somebody has defined.
-    by_canon: HashMap<TypeId, TypeId>,
 }
 
 impl<'p> ProgramNames<'p> {
-    fn new(program: &'p Program) -> Self {
-        let mut by_canon = HashMap::new();
-        for index in 0..program.types.type_count() {
-            let ty = TypeId::new(index);
-            if program.types.type_mu_id(ty) != MuId::NONE {
-                by_canon.entry(program.types.canon(ty)).or_insert(ty);
-            }
-        }
-        ProgramNames { program, by_canon }
-    }
-
-    /// Whether a definition denotes the type.
-    fn is_defined(&self, ty: TypeId) -> bool {
-        self.program.types.type_mu_id(ty) != MuId::NONE || self.by_canon.contains_key(&self.program.types.canon(ty))
-    }
-
     fn global(&self, id: MuId) -> Cow<'p, str> {
         self.local(id, "@anon", 'x')
     }
@@ -233,20 +167,12 @@ impl<'p> ProgramNames<'p> {
         name
     }
 
-    fn type_name(&self, ty: TypeId) -> Cow<'p, str> {
+    /// Definitions refer to types with ids only; those that instructions derive are never printed.
+    fn ty(&self, ty: TypeId) -> Cow<'p, str> {
         match self.program.types.type_mu_id(ty) {
             MuId::NONE => Cow::Owned(self.unused(format!("@anon.t{}", ty.index()))),
             id => self.global(id),
         }
-    }
-
-    fn ty(&self, ty: TypeId) -> Cow<'p, str> {
-        if self.program.types.type_mu_id(ty) == MuId::NONE
-            && let Some(&known) = self.by_canon.get(&self.program.types.canon(ty))
-        {
-            return self.type_name(known);
-        }
-        self.type_name(ty)
     }
 
     fn sig(&self, sig: SigId) -> Cow<'p, str> {

@@ -13,7 +13,12 @@ fn errors(text: &str) -> String {
 
 /// The text and its diagnostics, for snapshots of many small texts.
 fn report(texts: &[&str]) -> String {
-    texts.iter().map(|text| format!("{text}\n{}\n", errors(text).trim_end().replace("E1", "    E1").replace("E2", "    E2"))).collect()
+    texts
+        .iter()
+        .map(|text| {
+            format!("{text}\n{}\n", errors(text).trim_end().replace("E1", "    E1").replace("E2", "    E2"))
+        })
+        .collect()
 }
 
 /// Texts with errors at top level.
@@ -208,10 +213,8 @@ fn reading_stops_after_a_hundred_errors() {
 fn every_code_is_provoked() {
     let texts = DEFINITIONS.iter().chain(FUNCTIONS).map(|text| (*text).to_owned());
     let texts = texts.chain(INSTRUCTIONS.iter().map(|inst| in_function(inst)));
-    let mut seen: BTreeSet<u16> = texts
-        .flat_map(|text| parse(&text, SourceId(0)).1)
-        .map(|diagnostic| diagnostic.code.number)
-        .collect();
+    let mut seen: BTreeSet<u16> =
+        texts.flat_map(|text| parse(&text, SourceId(0)).1).map(|diagnostic| diagnostic.code.number).collect();
     // These are provoked by `limits_hold` and by the test above.
     seen.extend([codes::NAME_TOO_LONG, codes::TEXT_TOO_LONG, codes::TOO_MANY_ERRORS].map(|code| code.number));
     assert!(seen.contains(&name::UNKNOWN_COMM_INST.number));

@@ -202,7 +202,9 @@ impl Decoder<'_> {
             _ => 1,
         };
         if lanes == 1 && words == 1 {
-            return Ok(Instr::Select { d, c, a, b });
+            let values = self.code.lists.len() as u32;
+            self.code.lists.extend([a, b]);
+            return Ok(Instr::Select { d, c, values });
         }
         self.code.select_lanes.push(SelectLanesInfo { d, c, a, b, lanes, words: words / lanes });
         Ok(Instr::SelectLanes { info: self.code.select_lanes.len() as u32 - 1 })

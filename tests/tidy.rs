@@ -1,0 +1,180 @@
+//! House rules that can be checked: arrows between crates, sizes of files and functions, where `unsafe` may stand,
+//! links in the documents, error codes that nothing provokes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below a folder with one of these endings, sorted.
+fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut work = vec![root().join(folder)];
+    while let Some(dir) = work.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                work.push(path);
+            } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<PathBuf> {
+    ["src", "tiers", "tests", "benches", "examples"].iter().flat_map(|folder| files(folder, &[".rs"])).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn name(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// [I1]: which crates of the project each crate may depend on.
+#[test]
+fn arrows_point_one_way() {
+    let allowed: [(&str, &[&str]); 5] = [
+        ("src/ir", &[]),
+        ("src/text", &["mu-ir"]),
+        ("src/rt", &["mu-ir"]),
+        ("tiers/interp", &["mu-ir", "mu-rt"]),
+        (".", &["mu-ir", "mu-text", "mu-rt", "mu-interp"]),
+    ];
+    let mut members = BTreeSet::new();
+    for (folder, may) in allowed {
+        let manifest = read(&root().join(folder).join("Cargo.toml"));
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or("");
+        let dependencies = dependencies.split("\n[").next().unwrap_or("");
+        for line in dependencies.lines() {
+            let dependency = line.split(['.', ' ', '=']).next().unwrap_or("");
+            if dependency.starts_with("mu-") {
+                assert!(may.contains(&dependency), "{folder} must not depend on {dependency}");
+            }
+        }
+        members.insert(folder);
+    }
+    let manifest = read(&root().join("Cargo.toml"));
+    let listed = manifest.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).unwrap_or("");
+    for member in listed.split(',') {
+        let member = member.trim().trim_matches('"');
+        assert!(member.is_empty() || members.contains(member), "{member} is in no arrow rule");
+    }
+}
+
+#[test]
+fn files_are_shorter_than_1000_lines() {
+    let long: Vec<String> = sources()
+        .iter()
+        .map(|path| (read(path).lines().count(), name(path)))
+        .filter(|(lines, _)| *lines > 1000)
+        .map(|(lines, name)| format!("{name}: {lines} lines"))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+/// Functions that are one table or one exhaustive match, where cutting would hide what they cover.
+const LONG_FUNCTIONS: &[&str] = &["tiers/interp/exec.rs: run", "tiers/interp/exec.rs: slow"];
+
+#[test]
+fn functions_are_shorter_than_100_lines() {
+    let mut long = Vec::new();
+    for path in sources() {
+        let text = read(&path);
+        let lines: Vec<&str> = text.lines().collect();
+        for (start, line) in lines.iter().enumerate() {
+            let trimmed = line.trim_start();
+            let indent = line.len() - trimmed.len();
+            let words = trimmed.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+            let words = words.trim_start_matches("pub(super) ").trim_start_matches("const ");
+            let words = words.trim_start_matches("unsafe ").trim_start_matches("extern \"C\" ");
+            let Some(rest) = words.strip_prefix("fn ") else { continue };
+            // The function ends at the first line that closes a brace at its own indentation.
+            let closing = format!("{}}}", " ".repeat(indent));
+            let end = lines[start..].iter().position(|line| *line == closing).unwrap_or(0);
+            let function = rest.split(['(', '<']).next().unwrap_or(rest);
+            let place = format!("{}: {function}", name(&path));
+            if end + 1 > 100 && !LONG_FUNCTIONS.contains(&place.as_str()) {
+                long.push(format!("{place} has {} lines", end + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_only_where_it_may() {
+    for krate in ["src/ir/lib.rs", "src/text/lib.rs", "tiers/interp/lib.rs", "src/lib.rs", "src/main.rs"] {
+        assert!(read(&root().join(krate)).contains("#![forbid(unsafe_code)]"), "{krate} must forbid unsafe code");
+    }
+    for path in files("src/rt", &[".rs"]) {
+        let text = read(&path);
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            if code.contains("unsafe {") || code.contains("unsafe impl") {
+                let before = lines[at.saturating_sub(6)..at].iter().any(|line| line.contains("SAFETY:"));
+                let inside = lines.get(at + 1).is_some_and(|line| line.contains("SAFETY:"));
+                assert!(before || inside, "{}:{}: no SAFETY comment", name(&path), at + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_unfinished_is_committed() {
+    let marks = [concat!("dbg", "!("), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME")];
+    for path in sources() {
+        let text = read(&path);
+        for mark in marks {
+            assert!(!text.contains(mark), "{} contains {mark}", name(&path));
+        }
+    }
+}
+
+#[test]
+fn links_in_documents_resolve() {
+    let documents =
+        ["README.md", "ARCHITECTURE.md", "tests/conformance/README.md"].map(|document| root().join(document));
+    for document in documents {
+        let text = read(&document);
+        let folder = document.parent().unwrap_or(root());
+        for part in text.split("](").skip(1) {
+            let target = part.split([')', '#']).next().unwrap_or("");
+            if target.is_empty() || target.starts_with("http") {
+                continue;
+            }
+            assert!(folder.join(target).exists(), "{}: broken link {target}", name(&document));
+        }
+    }
+}
+
+/// Every code is provoked by a script or named in a test.
+#[test]
+fn every_error_code_is_provoked() {
+    let mut provoked = String::new();
+    for path in files("tests", &[".uir", ".snap", ".rs"]).into_iter().chain(files("src", &["tests.rs", ".snap"])) {
+        provoked.push_str(&read(&path));
+    }
+    for path in sources() {
+        if let Some((_, tests)) = read(&path).split_once("#[cfg(test)]") {
+            provoked.push_str(tests);
+        }
+    }
+    let silent: Vec<String> = mu_vm::ir::codes::all()
+        .filter(|code| {
+            let short = format!("E{:04}", code.number);
+            !provoked.contains(&short) && !provoked.contains(code.name)
+        })
+        .map(|code| format!("{} {}", code.text(), code.name))
+        .collect();
+    assert!(silent.is_empty(), "no script or test provokes\n{}", silent.join("\n"));
+}
