@@ -7,11 +7,8 @@
 //! [`TypeStore`] keeps every definition (so that messages and the printer can use the user's names) and gives each a
 //! *canonical* representative. Equality of types is equality of representatives, one integer comparison.
 //!
-//! How representatives are found: definitions are appended in groups that may refer to each other (a bundle).
-//! For each new definition a hash of its first few levels selects candidates among the older representatives;
-//! a candidate is confirmed by walking both types together and assuming equal whatever pair is already on the path,
-//! which is the usual check for recursive types. Types derived by instructions (`ref<T>` of `NEW <@T>`) are interned
-//! through the same store, without a name.
+//! Definitions are appended in groups that may refer to each other (a bundle); [`canon`] finds their representatives.
+//! Types derived by instructions (`ref<T>` of `NEW <@T>`) are interned through the same store, without a name.
 //!
 //! ```text
 //! @node  = struct<@i64 @nref>    @nref  = ref<@node>        representative of @list is @node,
@@ -20,7 +17,8 @@
 
 use crate::ids::{MuId, SigId, TypeId};
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, Hasher};
+
+mod canon;
 
 /// A type constructor applied to its parameters; `T` and `S` stand for types and signatures (ids or symbols).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,7 +129,11 @@ impl<T, S> TypeCtor<T, S> {
     }
 
     /// Applies the constructor to other parameters.
-    pub fn map<T2, S2>(&self, mut ty: impl FnMut(&T) -> T2, mut sig: impl FnMut(&S) -> S2) -> TypeCtor<T2, S2> {
+    pub fn map<T2, S2>(
+        &self,
+        mut ty: impl FnMut(&T) -> T2,
+        mut sig: impl FnMut(&S) -> S2,
+    ) -> TypeCtor<T2, S2> {
         match self {
             TypeCtor::Int(n) => TypeCtor::Int(*n),
             TypeCtor::Float => TypeCtor::Float,
@@ -232,29 +234,15 @@ struct SigEntry {
     canon: SigId,
 }
 
-/// How far a shape hash looks into a type. Deeper hashes separate more types, shallower ones are quicker.
-const HASH_DEPTH: u32 = 3;
-
 /// All types and signatures of a program.
 #[derive(Default)]
 pub struct TypeStore {
     types: Vec<TypeEntry>,
     sigs: Vec<SigEntry>,
-    /// Representatives only.
+    /// Representatives, by shape: one level, with the representatives of the children.
     type_table: HashTable<TypeId>,
     sig_table: HashTable<SigId>,
-    hasher: ShapeHasher,
-}
-
-/// Deterministic seeds: the same program makes the same tables.
-#[derive(Clone, Copy, Default)]
-struct ShapeHasher;
-
-impl BuildHasher for ShapeHasher {
-    type Hasher = std::hash::DefaultHasher;
-    fn build_hasher(&self) -> Self::Hasher {
-        std::hash::DefaultHasher::new()
-    }
+    cycles: canon::Cycles,
 }
 
 /// How many types and signatures a store had at some moment.
@@ -345,51 +333,29 @@ impl TypeStore {
             let canon = SigId::new(self.sigs.len());
             self.sigs.push(SigEntry { id, sig, canon });
         }
-        for index in mark.types..self.types.len() {
-            let ty = TypeId::new(index);
-            let hash = self.type_hash(ty);
-            match self.find_equal_type(hash, ty) {
-                Some(canon) => self.types[index].canon = canon,
-                None => self.insert_type(hash, ty),
-            }
-        }
-        for index in mark.sigs..self.sigs.len() {
-            let sig = SigId::new(index);
-            let hash = self.sig_hash(sig);
-            let known = self.sig_table.find(hash, |&other| self.equal(Node::Sig(sig), Node::Sig(other))).copied();
-            match known {
-                Some(canon) => self.sigs[index].canon = canon,
-                None => self.insert_sig(hash, sig),
-            }
-        }
+        self.settle(mark);
     }
 
     /// The type with this constructor, made without a name if nobody has defined it.
     pub fn intern(&mut self, ctor: Type) -> TypeId {
-        let index = self.types.len();
-        let ty = TypeId::new(index);
-        self.types.push(TypeEntry { id: MuId::NONE, ctor, canon: ty });
-        let hash = self.type_hash(ty);
-        match self.find_equal_type(hash, ty) {
-            Some(canon) => {
-                self.types.pop();
-                canon
-            }
-            None => {
-                self.insert_type(hash, ty);
-                ty
-            }
+        if let Some(known) = self.find(&ctor) {
+            return known;
         }
+        let ty = TypeId::new(self.types.len());
+        self.types.push(TypeEntry { id: MuId::NONE, ctor, canon: ty });
+        self.insert_type(ty);
+        ty
     }
 
     /// The type with this constructor, if it exists.
     pub fn find(&self, ctor: &Type) -> Option<TypeId> {
-        let mut hasher = self.hasher.build_hasher();
-        self.hash_ctor(ctor, HASH_DEPTH, &mut hasher);
-        let hash = hasher.finish();
-        self.type_table
-            .find(hash, |&other| self.equal_ctor(ctor, self.get(other), &mut Vec::new()))
-            .copied()
+        let hash = self.shape_hash(ctor);
+        self.type_table.find(hash, |&other| self.same_shape(ctor, self.get(other))).copied()
+    }
+
+    fn find_sig(&self, sig: &Signature<TypeId>) -> Option<SigId> {
+        let hash = self.sig_shape_hash(sig);
+        self.sig_table.find(hash, |&other| self.same_sig_shape(sig, self.sig(other))).copied()
     }
 
     /// Remembers the present size, for [`TypeStore::truncate`].
@@ -401,138 +367,28 @@ impl TypeStore {
     pub fn truncate(&mut self, mark: TypeMark) {
         self.type_table.retain(|ty| ty.index() < mark.types);
         self.sig_table.retain(|sig| sig.index() < mark.sigs);
+        self.cycles.truncate(mark);
         self.types.truncate(mark.types);
         self.sigs.truncate(mark.sigs);
     }
 
-    fn find_equal_type(&self, hash: u64, ty: TypeId) -> Option<TypeId> {
-        self.type_table.find(hash, |&other| self.equal(Node::Type(ty), Node::Type(other))).copied()
-    }
-
-    fn insert_type(&mut self, hash: u64, ty: TypeId) {
+    fn insert_type(&mut self, ty: TypeId) {
+        let hash = self.shape_hash(self.get(ty));
         let mut table = std::mem::take(&mut self.type_table);
-        table.insert_unique(hash, ty, |&other| self.type_hash(other));
+        table.insert_unique(hash, ty, |&other| self.shape_hash(self.get(other)));
         self.type_table = table;
     }
 
-    fn insert_sig(&mut self, hash: u64, sig: SigId) {
+    fn insert_sig(&mut self, sig: SigId) {
+        let hash = self.sig_shape_hash(self.sig(sig));
         let mut table = std::mem::take(&mut self.sig_table);
-        table.insert_unique(hash, sig, |&other| self.sig_hash(other));
+        table.insert_unique(hash, sig, |&other| self.sig_shape_hash(self.sig(other)));
         self.sig_table = table;
-    }
-
-    fn type_hash(&self, ty: TypeId) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        self.hash_ctor(self.get(ty), HASH_DEPTH, &mut hasher);
-        hasher.finish()
-    }
-
-    fn sig_hash(&self, sig: SigId) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        self.hash_signature(self.sig(sig), HASH_DEPTH, &mut hasher);
-        hasher.finish()
-    }
-
-    fn hash_ctor(&self, ctor: &Type, depth: u32, hasher: &mut impl Hasher) {
-        hasher.write(ctor.keyword().as_bytes());
-        match ctor {
-            Type::Int(n) => hasher.write_u32(*n),
-            Type::Array(_, n) | Type::Vector(_, n) => hasher.write_u64(*n),
-            Type::Struct(fields) | Type::Hybrid { fixed: fields, .. } => hasher.write_usize(fields.len()),
-            _ => {}
-        }
-        if depth == 0 {
-            return;
-        }
-        // The first few members tell types apart well enough; wide structs stay cheap.
-        for &arg in ctor.type_args().take(8) {
-            self.hash_ctor(self.get(arg), depth - 1, hasher);
-        }
-        if let Some(&sig) = ctor.sig_arg() {
-            self.hash_signature(self.sig(sig), depth - 1, hasher);
-        }
-    }
-
-    fn hash_signature(&self, sig: &Signature<TypeId>, depth: u32, hasher: &mut impl Hasher) {
-        hasher.write_usize(sig.params.len());
-        hasher.write_usize(sig.rets.len());
-        if depth > 0 {
-            for &ty in sig.params.iter().chain(&*sig.rets).take(8) {
-                self.hash_ctor(self.get(ty), depth - 1, hasher);
-            }
-        }
-    }
-
-    /// Coinductive equality with an explicit work list: no recursion, so that long chains of types cannot overflow
-    /// the host stack. Each pair is looked at once; a pair met again is taken as equal.
-    fn equal(&self, a: Node, b: Node) -> bool {
-        let mut work = vec![(a, b)];
-        self.equal_all(&mut work)
-    }
-
-    fn equal_ctor(&self, a: &Type, b: &Type, work: &mut Vec<(Node, Node)>) -> bool {
-        self.unify_ctor(a, b, work) && self.equal_all(work)
-    }
-
-    fn equal_all(&self, work: &mut Vec<(Node, Node)>) -> bool {
-        let mut done = 0;
-        while done < work.len() {
-            let (a, b) = work[done];
-            done += 1;
-            let (a, b) = (self.canon_node(a), self.canon_node(b));
-            if a == b || work[..done - 1].iter().any(|&(x, y)| self.canon_node(x) == a && self.canon_node(y) == b) {
-                continue;
-            }
-            let equal = match (a, b) {
-                (Node::Type(a), Node::Type(b)) => self.unify_ctor(self.get(a), self.get(b), work),
-                (Node::Sig(a), Node::Sig(b)) => self.unify_sig(self.sig(a), self.sig(b), work),
-                _ => false,
-            };
-            if !equal {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn canon_node(&self, node: Node) -> Node {
-        match node {
-            Node::Type(ty) => Node::Type(self.canon(ty)),
-            Node::Sig(sig) => Node::Sig(self.canon_sig(sig)),
-        }
-    }
-
-    /// Compares one level; what is below goes on the work list.
-    fn unify_ctor(&self, a: &Type, b: &Type, work: &mut Vec<(Node, Node)>) -> bool {
-        let one_level = match (a, b) {
-            (Type::Int(m), Type::Int(n)) => m == n,
-            (Type::Array(_, m), Type::Array(_, n)) | (Type::Vector(_, m), Type::Vector(_, n)) => m == n,
-            (Type::Struct(f), Type::Struct(g)) => f.len() == g.len(),
-            (Type::Hybrid { fixed: f, .. }, Type::Hybrid { fixed: g, .. }) => f.len() == g.len(),
-            _ => std::mem::discriminant(a) == std::mem::discriminant(b),
-        };
-        if !one_level {
-            return false;
-        }
-        work.extend(a.type_args().zip(b.type_args()).map(|(&x, &y)| (Node::Type(x), Node::Type(y))));
-        if let (Some(&x), Some(&y)) = (a.sig_arg(), b.sig_arg()) {
-            work.push((Node::Sig(x), Node::Sig(y)));
-        }
-        true
-    }
-
-    fn unify_sig(&self, a: &Signature<TypeId>, b: &Signature<TypeId>, work: &mut Vec<(Node, Node)>) -> bool {
-        if a.params.len() != b.params.len() || a.rets.len() != b.rets.len() {
-            return false;
-        }
-        let left = a.params.iter().chain(&*a.rets);
-        let right = b.params.iter().chain(&*b.rets);
-        work.extend(left.zip(right).map(|(&x, &y)| (Node::Type(x), Node::Type(y))));
-        true
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A type or a signature: what canon.rs walks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Node {
     Type(TypeId),
     Sig(SigId),

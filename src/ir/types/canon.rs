@@ -8,10 +8,12 @@
 //! * A cycle (a linked list) is first reduced to one node per distinguishable type by partition refinement, as one
 //!   minimises a finite automaton (Hopcroft: always split by the smaller half). Then a hash of the unfolded first levels
 //!   picks candidates among the older cycles, and walking both side by side decides. If one node of the component has an
-//!   older equal, all have, because they reach each other.
+//!   older equal, all have, because they reach each other; and their equals are one older cycle.
+//! * The hash tells nodes inside the cycle from settled ones, so it cannot find an older cycle that the new one refers
+//!   to. Those are refined together with it first; only cycles that are not larger come into question.
 //!
 //! Settled nodes never change their representative, and two settled nodes are the same exactly when their
-//! representatives are. The work is proportional to the number of edges, with a logarithm for cycles; nothing recurses.
+//! representatives are. The work is about proportional to the number of edges; nothing recurses.
 //!
 //! ```text
 //! @node = struct<@i64 @next>  @next = ref<@node>     old, settled
@@ -19,10 +21,10 @@
 //!                       refinement: {@a @c} {@b @d}; side by side with the old cycle: @a @c are @node, @b @d are @next
 //! ```
 
-use super::{Node, Type, TypeMark, TypeStore};
+use super::{Node, Signature, Type, TypeMark, TypeStore};
 use crate::draft::FixedHasher;
 use crate::ids::{SigId, TypeId};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 use std::hash::{BuildHasher, Hasher};
 
 /// How many levels the hash of a cycle looks at: enough to tell apart what programs contain.
@@ -123,17 +125,51 @@ impl Graph {
     }
 }
 
-/// One cycle being settled: the members of a component, numbered from 0, and their classes.
-struct Cycle<'g> {
-    graph: &'g Graph,
-    members: &'g [usize],
-    /// What tells a member apart at once: constructor, parameters, settled children; 0 for children in the cycle.
+/// The settled cycles of a store.
+#[derive(Default)]
+pub(super) struct Cycles {
+    /// Representatives in cycles, with their hashes.
+    table: HashTable<(u64, Node)>,
+    /// The representatives of each cycle.
+    nodes: Vec<Vec<Node>>,
+    /// The cycle of a representative.
+    cycle_of: HashMap<Node, usize, FixedHasher>,
+}
+
+impl Cycles {
+    fn insert(&mut self, nodes: Vec<Node>, colours: &[u64]) {
+        for (&node, &colour) in nodes.iter().zip(colours) {
+            self.table.insert_unique(colour, (colour, node), |&(colour, _)| colour);
+            self.cycle_of.insert(node, self.nodes.len());
+        }
+        self.nodes.push(nodes);
+    }
+
+    /// Forgets the cycles appended since the mark.
+    pub(super) fn truncate(&mut self, mark: TypeMark) {
+        let is_old = |node: Node| match node {
+            Node::Type(ty) => ty.index() < mark.types,
+            Node::Sig(sig) => sig.index() < mark.sigs,
+        };
+        let kept = self.nodes.partition_point(|nodes| nodes.first().is_some_and(|&node| is_old(node)));
+        if kept < self.nodes.len() {
+            self.nodes.truncate(kept);
+            self.table.retain(|&mut (_, node)| is_old(node));
+            self.cycle_of.retain(|&node, _| is_old(node));
+        }
+    }
+}
+
+/// Nodes that reach each other, numbered from 0, and their classes.
+struct Cycle {
+    nodes: Vec<Node>,
+    /// What tells a node apart at once: constructor, parameters, settled children; 0 for children in the cycle.
     labels: Vec<Box<[u64]>>,
-    /// Children of each member that are in the cycle: their positions and numbers.
+    /// Children of each node that are in the cycle: their positions and numbers.
     inner: Vec<Vec<(usize, usize)>>,
     class_of: Vec<usize>,
     classes: Vec<Vec<usize>>,
-    /// Where a member stands in its class.
+    /// Where a node stands in its class.
     place: Vec<usize>,
 }
 
@@ -142,21 +178,18 @@ impl TypeStore {
     pub(super) fn settle(&mut self, mark: TypeMark) {
         let graph = Graph::new(self, mark);
         let (members, ends) = graph.components();
-        // Numbers of members within their component; written before they are read.
-        let mut number_in_cycle = vec![0; graph.len()];
         let mut start = 0;
         for end in ends {
             let component = &members[start..end];
             start = end;
-            let alone = component.len() == 1
-                && graph.children(component[0]).iter().all(|&child| graph.number(child) != Some(component[0]));
-            if alone {
-                self.settle_by_shape(graph.node(component[0]));
+            let node = graph.node(component[0]);
+            if component.len() == 1 && !graph.children(component[0]).contains(&node) {
+                self.settle_by_shape(node);
             } else {
                 // Lowest definition first, so that it becomes the representative.
                 let mut component = component.to_vec();
                 component.sort_unstable();
-                self.settle_cycle(&graph, &component, &mut number_in_cycle);
+                self.settle_cycle(component.into_iter().map(|n| graph.node(n)).collect());
             }
         }
     }
@@ -174,31 +207,74 @@ impl TypeStore {
         }
     }
 
-    fn settle_cycle(&mut self, graph: &Graph, members: &[usize], number: &mut [usize]) {
-        let mut cycle = self.new_cycle(graph, members, number);
+    fn settle_cycle(&mut self, nodes: Vec<Node>) {
+        if self.is_cycle_referred_to(&nodes) {
+            return;
+        }
+        let mut cycle = self.new_cycle(nodes);
         cycle.refine();
         let colours = cycle.colours();
-        let known = self
-            .cycles
-            .iter_hash(colours[0])
-            .filter(|(colour, _)| *colour == colours[0])
-            .find_map(|&(_, old)| self.side_by_side(&cycle, old));
-        let class_nodes: Vec<Node> = match &known {
-            Some(old) => old.clone(),
-            None => cycle.classes.iter().map(|class| graph.node(members[class.iter().copied().min().unwrap_or(0)])).collect(),
-        };
-        for (n, &member) in members.iter().enumerate() {
-            self.set_canon(graph.node(member), class_nodes[cycle.class_of[n]]);
+        let candidates = self.cycles.table.iter_hash(colours[0]).filter(|&&(colour, _)| colour == colours[0]);
+        let known = candidates.into_iter().find_map(|&(_, old)| self.side_by_side(&cycle, old));
+        let is_new = known.is_none();
+        let class_nodes = known.unwrap_or_else(|| {
+            cycle
+                .classes
+                .iter()
+                .filter_map(|class| class.iter().min())
+                .map(|&first| cycle.nodes[first])
+                .collect()
+        });
+        for (&node, &class) in cycle.nodes.iter().zip(&cycle.class_of) {
+            self.set_canon(node, class_nodes[class]);
         }
-        if known.is_none() {
-            for (&node, &colour) in class_nodes.iter().zip(&colours) {
+        if is_new {
+            for &node in &class_nodes {
                 match node {
                     Node::Type(ty) => self.insert_type(ty),
                     Node::Sig(sig) => self.insert_sig(sig),
                 }
-                self.cycles.insert_unique(colour, (colour, node), |&(colour, _)| colour);
             }
+            self.cycles.insert(class_nodes, &colours);
         }
+    }
+
+    /// Whether the nodes are the same as those of an older cycle they refer to; if so, settles them. Each older node
+    /// must have an equal among the new, so only cycles of at most their number are tried.
+    fn is_cycle_referred_to(&mut self, new: &[Node]) -> bool {
+        let mut cycles: Vec<usize> = Vec::new();
+        for &node in new {
+            self.each_child(node, |child| {
+                if let Some(&cycle) = self.cycles.cycle_of.get(&self.canon_node(child))
+                    && self.cycles.nodes[cycle].len() <= new.len()
+                {
+                    cycles.push(cycle);
+                }
+            });
+        }
+        cycles.sort_unstable();
+        cycles.dedup();
+        if cycles.is_empty() {
+            return false;
+        }
+        let mut nodes: Vec<Node> =
+            cycles.iter().flat_map(|&cycle| self.cycles.nodes[cycle].iter().copied()).collect();
+        let old = nodes.len();
+        nodes.extend_from_slice(new);
+        let mut both = self.new_cycle(nodes);
+        both.refine();
+        // Older nodes are pairwise different, so a class has at most one; it has the lowest number.
+        let equals: Vec<Option<Node>> = (old..both.nodes.len())
+            .map(|n| {
+                let first = both.classes[both.class_of[n]].iter().copied().min().filter(|&first| first < old);
+                first.map(|first| both.nodes[first])
+            })
+            .collect();
+        for (&node, equal) in new.iter().zip(&equals) {
+            let Some(equal) = *equal else { return false };
+            self.set_canon(node, equal);
+        }
+        true
     }
 
     fn set_canon(&mut self, node: Node, canon: Node) {
@@ -211,40 +287,32 @@ impl TypeStore {
     }
 
     /// Makes a cycle with its first partition: by label.
-    fn new_cycle<'g>(&self, graph: &'g Graph, members: &'g [usize], number: &mut [usize]) -> Cycle<'g> {
-        for (n, &member) in members.iter().enumerate() {
-            number[member] = n;
-        }
-        let inside = |child: Node| {
-            let member = graph.number(child)?;
-            let n = number[member];
-            (members.get(n) == Some(&member)).then_some(n)
-        };
+    fn new_cycle(&self, nodes: Vec<Node>) -> Cycle {
+        let numbers: HashMap<Node, usize, FixedHasher> =
+            nodes.iter().enumerate().map(|(n, &node)| (node, n)).collect();
+        let mut by_label: HashMap<Box<[u64]>, usize, FixedHasher> = HashMap::default();
         let mut cycle = Cycle {
-            graph,
-            members,
+            nodes,
             labels: Vec::new(),
             inner: Vec::new(),
             class_of: Vec::new(),
             classes: Vec::new(),
             place: Vec::new(),
         };
-        let mut by_label: HashMap<Box<[u64]>, usize, FixedHasher> = HashMap::default();
-        for (n, &member) in members.iter().enumerate() {
-            let mut label = self.parameters(graph.node(member));
+        for (n, &node) in cycle.nodes.iter().enumerate() {
+            let mut label = self.parameters(node).to_vec();
             let mut inner = Vec::new();
-            for (position, &child) in graph.children(member).iter().enumerate() {
-                match inside(child) {
-                    Some(other) => {
-                        inner.push((position, other));
+            self.each_child(node, |child| {
+                let child = self.canon_node(child);
+                match (numbers.get(&child), child) {
+                    (Some(&other), _) => {
+                        inner.push((label.len(), other));
                         label.push(0);
                     }
-                    None => label.push(match self.canon_node(child) {
-                        Node::Type(ty) => u64::from(ty.0) * 2 + 1,
-                        Node::Sig(sig) => u64::from(sig.0) * 2 + 2,
-                    }),
+                    (None, Node::Type(ty)) => label.push(u64::from(ty.0) * 2 + 1),
+                    (None, Node::Sig(sig)) => label.push(u64::from(sig.0) * 2 + 2),
                 }
-            }
+            });
             let label = label.into_boxed_slice();
             let class = *by_label.entry(label.clone()).or_insert(cycle.classes.len());
             if class == cycle.classes.len() {
@@ -261,51 +329,53 @@ impl TypeStore {
 
     /// Walks the classes of a cycle and settled nodes together, beginning with class 0 and `old`. If no difference is
     /// met, gives the settled node of each class.
-    fn side_by_side(&self, cycle: &Cycle<'_>, old: Node) -> Option<Vec<Node>> {
-        let mut found: Vec<Option<Node>> = vec![None; cycle.classes.len()];
-        found[0] = Some(old);
-        let mut work = vec![0];
-        while let Some(class) = work.pop() {
-            let (member, old) = (cycle.classes[class][0], found[class]?);
-            let node = cycle.graph.node(cycle.members[member]);
-            if self.parameters(node) != self.parameters(old) {
+    fn side_by_side(&self, cycle: &Cycle, old: Node) -> Option<Vec<Node>> {
+        let mut found: HashMap<usize, Node, FixedHasher> = HashMap::default();
+        found.insert(0, old);
+        let mut work = vec![(0, old)];
+        let mut old_children = Vec::new();
+        while let Some((class, old)) = work.pop() {
+            let member = cycle.classes[class][0];
+            let parameters = self.parameters(old);
+            if cycle.labels[member][..parameters.len()] != parameters {
                 return None;
             }
-            let mut old_children = Vec::new();
+            old_children.clear();
             self.each_child(old, |child| old_children.push(self.canon_node(child)));
             let mut inner = cycle.inner[member].iter().peekable();
-            let children = cycle.graph.children(cycle.members[member]);
-            for (position, (&child, old_child)) in children.iter().zip(old_children).enumerate() {
-                match inner.next_if(|&&(at, _)| at == position) {
+            let children = cycle.labels[member].iter().enumerate().skip(parameters.len());
+            for ((position, &label), &old_child) in children.zip(&old_children) {
+                let same = match inner.next_if(|&&(at, _)| at == position) {
                     Some(&(_, other)) => {
                         let below = cycle.class_of[other];
-                        match found[below] {
-                            Some(known) if known == old_child => {}
-                            Some(_) => return None,
-                            None => {
-                                found[below] = Some(old_child);
-                                work.push(below);
-                            }
-                        }
+                        *found.entry(below).or_insert_with(|| {
+                            work.push((below, old_child));
+                            old_child
+                        }) == old_child
                     }
-                    None if self.canon_node(child) == old_child => {}
-                    None => return None,
+                    None => match old_child {
+                        Node::Type(ty) => label == u64::from(ty.0) * 2 + 1,
+                        Node::Sig(sig) => label == u64::from(sig.0) * 2 + 2,
+                    },
+                };
+                if !same {
+                    return None;
                 }
             }
         }
-        found.into_iter().collect()
+        (0..cycle.classes.len()).map(|class| found.get(&class).copied()).collect()
     }
 
-    /// What a node is besides its children: kind, constructor, number parameters, numbers of children.
-    fn parameters(&self, node: Node) -> Vec<u64> {
+    /// What a node is besides its children: constructor, number parameters, numbers of children.
+    fn parameters(&self, node: Node) -> [u64; 3] {
         match node {
             Node::Sig(sig) => {
                 let sig = self.sig(sig);
-                vec![0, sig.params.len() as u64, sig.rets.len() as u64]
+                [0, sig.params.len() as u64, sig.rets.len() as u64]
             }
             Node::Type(ty) => {
                 let ctor = self.get(ty);
-                vec![1 + u64::from(ctor.tag()), ctor.number()]
+                [1 + u64::from(ctor.tag()), ctor.number(), 0]
             }
         }
     }
@@ -333,10 +403,10 @@ impl TypeStore {
     }
 }
 
-impl Cycle<'_> {
+impl Cycle {
     /// Splits classes until members of one class have children of one class at every position.
     fn refine(&mut self) {
-        let mut parents: Vec<Vec<(usize, usize)>> = vec![Vec::new(); self.members.len()];
+        let mut parents: Vec<Vec<(usize, usize)>> = vec![Vec::new(); self.nodes.len()];
         for (n, children) in self.inner.iter().enumerate() {
             for &(position, child) in children {
                 parents[child].push((position, n));
@@ -368,7 +438,8 @@ impl Cycle<'_> {
                     }
                     let new = self.split(class, &part);
                     queued.push(false);
-                    let smaller = if self.classes[new].len() < self.classes[class].len() { new } else { class };
+                    let smaller =
+                        if self.classes[new].len() < self.classes[class].len() { new } else { class };
                     // If the old class still waits, both halves must; else the smaller one is enough.
                     let next = if queued[class] { new } else { smaller };
                     queued[next] = true;
@@ -481,12 +552,28 @@ impl TypeStore {
         hasher.finish()
     }
 
+    /// Hash of a signature's shape; its types are settled.
+    pub(super) fn sig_shape_hash(&self, sig: &Signature<TypeId>) -> u64 {
+        let mut hasher = FixedHasher.build_hasher();
+        hasher.write_usize(sig.params.len());
+        sig.params.iter().chain(&*sig.rets).for_each(|&child| hasher.write_u32(self.canon(child).0));
+        hasher.finish()
+    }
+
     /// Whether two types whose children are settled are the same.
     pub(super) fn same_shape(&self, a: &Type, b: &Type) -> bool {
         a.tag() == b.tag()
             && a.number() == b.number()
             && a.type_args().zip(b.type_args()).all(|(&a, &b)| self.same(a, b))
             && a.sig_arg().zip(b.sig_arg()).is_none_or(|(&a, &b)| self.same_sig(a, b))
+    }
+
+    /// Whether two signatures whose types are settled are the same.
+    pub(super) fn same_sig_shape(&self, a: &Signature<TypeId>, b: &Signature<TypeId>) -> bool {
+        let same = |a: &[TypeId], b: &[TypeId]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| self.same(a, b))
+        };
+        same(&a.params, &b.params) && same(&a.rets, &b.rets)
     }
 }
 

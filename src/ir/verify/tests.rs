@@ -169,7 +169,7 @@ fn every_instruction_survives_missing_and_superfluous_parts() {
                     }
                     let last = bundle.inst(Op::Add, &["@undefined_later"], &["@i64"], &["@a", "@r2"]);
                     bundle.func(vec![inst, last]);
-                    let (_, codes) = bundle.load(types.len() % 2 == 0);
+                    let (_, codes) = bundle.load(types.len().is_multiple_of(2));
                     assert!(!codes.is_empty());
                 }
             }
