@@ -30,6 +30,7 @@
 //! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error.
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod driver;
 pub mod trace;
 pub mod values;

@@ -124,7 +124,8 @@ impl Mu {
         let same = |wanted: TypeId, member: &Value| types.same(wanted, member.ty);
         let fits = match types.get(ty) {
             Type::Struct(fields) => {
-                fields.len() == members.len() && fields.iter().zip(members).all(|(&field, member)| same(field, member))
+                fields.len() == members.len()
+                    && fields.iter().zip(members).all(|(&field, member)| same(field, member))
             }
             Type::Array(elem, length) | Type::Vector(elem, length) => {
                 *length == members.len() as u64 && members.iter().all(|member| same(*elem, member))

@@ -7,6 +7,7 @@
 //! | [`fmt`]     | `mu fmt`: canonical indentation                                                |
 //! | [`cat`]     | `mu cat`: what was loaded, in canonical form                                    |
 //! | [`explain`] | `mu explain`: error codes, instructions, types, undefined behaviours, from the tables |
+//! | [`test`]    | `mu test`: run conformance scripts                                             |
 //!
 //! Around them: [`exit`] has the exit codes, [`render`] turns diagnostics into text, [`report`] does it for outcomes of
 //! threads, [`trace`] writes `--trace` lines, [`entry`] fits the command line to the entry function, [`output`] reads
@@ -27,6 +28,7 @@ mod output;
 mod render;
 mod report;
 mod run;
+mod test;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -60,6 +62,8 @@ enum Command {
     Cat(cat::CatArgs),
     /// Explain an error code, an instruction, a type or an undefined behaviour
     Explain(explain::ExplainArgs),
+    /// Run conformance scripts
+    Test(test::TestArgs),
 }
 
 /// Runs the command line of this process.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Fmt(args) => fmt::main(&args),
             Command::Cat(args) => cat::main(&args),
             Command::Explain(args) => explain::main(&args),
+            Command::Test(args) => test::main(&args),
         },
         Err(error) => {
             // Help and version go to the standard output and are no error. A broken pipe is nobody's concern.

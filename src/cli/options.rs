@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 /// How to report.
 #[derive(Args)]
 pub struct ReportArgs {
-    /// How errors are printed
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    /// How errors are printed: human, short (one line each) or json (one object per line)
+    #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = true)]
     error_format: ErrorFormat,
 }
 

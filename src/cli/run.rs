@@ -52,11 +52,11 @@ pub struct RunArgs {
     /// When an undefined function is called, load this bundle and go on (repeatable: one bundle per such trap)
     #[arg(long, value_name = "FILE")]
     on_undefined: Vec<PathBuf>,
-    /// How code is executed
-    #[arg(long, value_name = "TIER", default_value = "interp")]
+    /// How code is executed: interp (the reference interpreter)
+    #[arg(long, value_name = "TIER", default_value = "interp", hide_possible_values = true)]
     tier: Tier,
-    /// Write what is executed to the standard error output
-    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    /// Write every call and return (calls), every instruction (ops) or both (calls,ops) to the standard error output
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', hide_possible_values = true)]
     trace: Vec<TraceKind>,
     /// Print counts and times to the standard error output at the end
     #[arg(long)]
@@ -89,13 +89,14 @@ fn help() -> String {
 Examples:
   mu run fib.uir -- 20                     call @main(20), print each result on a line
   mu run pairs.uir --entry @swap -- '{{1, 2.5}}' null
-  mu run sha256.uir -- file.txt            a C-like main gets argc and argv, its result is the exit code
+  mu run sha256.uir -- file.txt            a C-like main gets argc and argv and gives the exit code
   mu run a.uir b.uir --lib libm.so.6       several bundles, external symbols of a library
   mu run lazy.uir --on-undefined rest.uir  load a bundle when it is needed
   mu run loop.uir --fuel 1000000 --stats   stop after a million instructions, print counts
   mu run fib.uir --trace=calls -- 5        every call and return
 
-Arguments are read by the types of the entry function's parameters: 42, -1, 0xff, 1.5, nan, {{1, 2}}, null, @f.
+Arguments are read by the types of the entry function's parameters: 42, -1, 0xff, 1.5, nan,
+{{1, 2}}, null, @f.
 A C-like main has parameters (int<32> uptr<uptr<int<8>>>) and returns (int<32>).
 
 {codes}"

@@ -29,7 +29,7 @@
 //! | `int(7)` `fp(1.5)` `ref(#3,1)` | `tagref64`, by its state                                                           |
 //! | `@f` `S2`          | `funcref`, `stackref`                                                                          |
 //! | `{1 2 3}`          | values of several scalars: all of them in order, at most the first 16                          |
-//! | `@c` `@g`          | constants, global cells, functions and exposed functions: their names                          |
+//! | `@g` `@c`          | global cells, functions and exposed functions by their names; so are constants of pointer, struct, array and vector types |
 //!
 //! (An address that the program has turned into an integer is an integer, and differs from run to run. An ALLOCA cell at
 //! the place of an older one counts as the same.)
@@ -40,11 +40,13 @@ use mu_vm::interp::Tracer;
 use mu_vm::interp::code::CodeOf;
 use mu_vm::interp::decode::func_of_word;
 use mu_vm::interp::exec::Here;
+use mu_vm::ir::draft::ConstCtor;
 use mu_vm::ir::ids::{BlockIdx, InstIdx, TypeId, VarIdx};
 use mu_vm::ir::inst::{Inst, Linked, Value};
 use mu_vm::ir::program::FuncVer;
 use mu_vm::ir::semantics::{int, tagref};
 use mu_vm::ir::table::Op;
+use mu_vm::ir::types::Type;
 use mu_vm::rt::layout::LeafKind;
 use mu_vm::rt::memory::AllocaCells;
 use mu_vm::rt::runtime::Runtime;
@@ -217,12 +219,39 @@ impl<W: Write> TraceWriter<W> {
         let program = &rt.program;
         let id = match operand {
             Value::Local(var) => return self.local(rt, here, ver, var),
-            Value::Const(id) => program.consts[id.index()].id,
+            Value::Const(id) => {
+                let constant = &program.consts[id.index()];
+                if self.constant(program.types.get(constant.ty), &constant.ctor) {
+                    return;
+                }
+                constant.id
+            }
             Value::Global(id) => program.globals[id.index()].id,
             Value::Func(id) => program.funcs[id.index()].id,
             Value::Expose(id) => program.exposes[id.index()].id,
         };
         self.line.push_str(&program.display_name(id));
+    }
+
+    /// Writes a constant of one scalar; false (and nothing) for others.
+    fn constant(&mut self, ty: &Type, ctor: &ConstCtor<Value>) -> bool {
+        let line = &mut self.line;
+        // Writing to a string cannot fail.
+        let _ = match (ty, ctor) {
+            (Type::Int(1), ConstCtor::Int { magnitude, .. }) => write!(line, "{}", magnitude & 1),
+            (Type::Int(128), ConstCtor::Int { .. }) => {
+                write!(line, "{}", ctor.int_bits().unwrap_or(0) as i128)
+            }
+            (Type::Int(width), ConstCtor::Int { .. }) => {
+                let bits = ctor.int_bits().unwrap_or(0) as u64;
+                write!(line, "{}", int::sign_extend(*width, bits & int::mask(*width)))
+            }
+            (_, ConstCtor::Float(bits)) => fp(line, f32::from_bits(*bits)),
+            (_, ConstCtor::Double(bits)) => fp(line, f64::from_bits(*bits)),
+            (_, ConstCtor::Null) => write!(line, "null"),
+            (_, ConstCtor::Int { .. } | ConstCtor::List(_) | ConstCtor::Extern(_)) => return false,
+        };
+        true
     }
 
     /// The value of a type in `words` slots.

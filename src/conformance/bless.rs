@@ -8,9 +8,10 @@
 //! The number of lines can change, and with it the places below: they are adjusted, so that blessing twice is the same
 //! as blessing once.
 
-use super::{LoadErrors, Report};
-use mu_text::script::Expected;
+use super::{LoadErrors, Report, Suite, Tier, run_text};
+use mu_text::script::{self, Expected, StepKind};
 use std::collections::BTreeMap;
+use std::io;
 
 /// A blessed script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +20,27 @@ pub struct Blessed {
     pub text: String,
     /// How many lines were written, changed or removed.
     pub changed: usize,
+}
+
+/// Blesses a script of a suite, in its file; how many lines changed. Scripts without errors of loading are not run.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn bless_file(suite: &Suite, path: &str, tier: Tier) -> io::Result<usize> {
+    let file = suite.root.join(path);
+    let text = std::fs::read_to_string(&file)?;
+    let expects_errors = script::parse(&text).is_ok_and(|script| {
+        let loads =
+            script.steps.iter().any(|step| matches!(step.kind, StepKind::Load { invalid: Some(_), .. }));
+        loads || !script.invalid.is_empty()
+    });
+    if !expects_errors {
+        return Ok(0);
+    }
+    let report = run_text(path, &text, file.parent().unwrap_or(&suite.root), tier);
+    let Some(blessed) = bless(&text, &report) else { return Ok(0) };
+    std::fs::write(&file, &blessed.text)?;
+    Ok(blessed.changed)
 }
 
 /// The text with what was reported in it; `None` if nothing changes. The report is one of this text.
@@ -59,7 +81,8 @@ fn lines_of(errors: &LoadErrors, heights: &BTreeMap<u32, usize>) -> Vec<String> 
 /// The place after the edits above it.
 fn moved(reported: &Expected, heights: &BTreeMap<u32, usize>) -> Expected {
     let above = heights.range(..reported.line);
-    let (removed, written) = above.fold((0, 0), |(removed, written), (_, height)| (removed + 1, written + height));
+    let (removed, written) =
+        above.fold((0, 0), |(removed, written), (_, height)| (removed + 1, written + height));
     let line = reported.line + written as u32 - removed;
     Expected { line, ..reported.clone() }
 }

@@ -4,6 +4,7 @@
 //! undefined behaviours name; no script is run for it.
 
 use super::{Ledger, Suite, Tier};
+use mu_ir::table::{CommInst, Op};
 use mu_ir::ub::Ub;
 use mu_text::script;
 use std::collections::BTreeMap;
@@ -51,14 +52,17 @@ impl Clause {
     }
 
     fn row(&self, name: &str) -> String {
-        let tiers: Vec<_> = self.passing.iter().map(|passing| format!("{passing}/{}", self.scripts)).collect();
+        let tiers: Vec<_> =
+            self.passing.iter().map(|passing| format!("{passing}/{}", self.scripts)).collect();
         format!("| {name} | {} | {} | {} |\n", self.scripts, self.assertions, tiers.join(" | "))
     }
 }
 
 /// Clauses that something in the machine refers to.
 fn named_by_tables() -> impl Iterator<Item = &'static str> {
-    Ub::ALL.iter().map(|ub| ub.anchor())
+    let instructions = Op::ALL.iter().map(|op| op.anchor());
+    let common = CommInst::ALL.iter().map(|inst| inst.anchor());
+    instructions.chain(common).chain(Ub::ALL.iter().map(|ub| ub.anchor()))
 }
 
 fn write_page(clauses: &BTreeMap<String, Clause>, total: &Clause) -> String {

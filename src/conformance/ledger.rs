@@ -46,7 +46,8 @@ impl Ledger {
             if line.starts_with('#') || line.is_empty() {
                 continue;
             }
-            let Some((path, reason)) = line.split_once("  ").filter(|(_, reason)| !reason.trim().is_empty()) else {
+            let Some((path, reason)) = line.split_once("  ").filter(|(_, reason)| !reason.trim().is_empty())
+            else {
                 errors.push(format!("line {number}: write `path  reason`, with two spaces"));
                 continue;
             };

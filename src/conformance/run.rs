@@ -89,7 +89,11 @@ fn run_script(script: &Script, text: &str, folder: &Path, report: &mut Report, l
     *line = script.valid.or(script.invalid.first().map(|report| report.line)).unwrap_or(1);
     let valid = load_own(script, &mut mu, &name, text, report, *line);
     if !valid && !script.steps.is_empty() {
-        return report.fail(script.steps[0].line, "the steps run", "not run: the bundle was not loaded as expected");
+        return report.fail(
+            script.steps[0].line,
+            "the steps run",
+            "not run: the bundle was not loaded as expected",
+        );
     }
     for step in &script.steps {
         *line = step.line;
@@ -201,7 +205,9 @@ fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
             Ok(_) => report.pass(line),
             Err(got) => report.fail(line, format!("{file} loads"), got),
         },
-        StepKind::Load { file, invalid: Some(wanted) } => load_invalid(file, wanted, mu, folder, report, line),
+        StepKind::Load { file, invalid: Some(wanted) } => {
+            load_invalid(file, wanted, mu, folder, report, line)
+        }
         StepKind::Watchpoint { id, on } => {
             let known = mu.set_watchpoint(*id, *on);
             report.check(line, known, "the watchpoint exists", "no instruction has this watchpoint id");
@@ -295,7 +301,9 @@ fn compare_outcome(mu: &Mu, wanted: &[script::Outcome], got: &Outcome) -> Result
         let same = match (wanted, got) {
             (script::Outcome::Values(wanted), Outcome::Return(got)) => values::all_match(mu, wanted, got)?,
             (script::Outcome::Throws(None), Outcome::Exception(..)) => true,
-            (script::Outcome::Throws(Some(wanted)), Outcome::Exception(got, _)) => values::matches(mu, wanted, got)?,
+            (script::Outcome::Throws(Some(wanted)), Outcome::Exception(got, _)) => {
+                values::matches(mu, wanted, got)?
+            }
             (script::Outcome::Undefined { id, at }, Outcome::Undefined(ub, trace)) => {
                 let inst = trace.top.first().and_then(|frame| frame.inst.as_ref());
                 *id == ub.id() && (at.is_none() || at.as_ref() == inst)
@@ -325,7 +333,8 @@ fn show_outcome(mu: &Mu, wanted: &[script::Outcome], got: &Outcome) -> String {
     let at = |trace: &crate::Backtrace| match trace.top.first() {
         Some(frame) => {
             let name = frame.inst.clone().unwrap_or_else(|| format!("_ in {}", frame.func));
-            let place = frame.place.as_ref().map_or(String::new(), |(_, line, column)| format!(" {line}:{column}"));
+            let place =
+                frame.place.as_ref().map_or(String::new(), |(_, line, column)| format!(" {line}:{column}"));
             format!(" at {name} ({}{place})", frame.mnemonic.unwrap_or("?"))
         }
         None => String::new(),

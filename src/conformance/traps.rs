@@ -63,7 +63,8 @@ impl<'a> Answers<'a> {
             }
             Answer::Throw(other) => {
                 let ref_void = context.mu.program().predefined.ref_void;
-                let exception = values::build(context.mu, ref_void, other).map_err(failed(format!("throw {other}")))?;
+                let exception =
+                    values::build(context.mu, ref_void, other).map_err(failed(format!("throw {other}")))?;
                 Ok(TrapAction::ThrowExc(stack, exception))
             }
         }
@@ -76,7 +77,9 @@ impl<'a> Answers<'a> {
                 .map_err(|got| Failure { expected: format!("{file} loads"), got }),
             Deed::Watchpoint { id, on } => match mu.set_watchpoint(*id, *on) {
                 true => Ok(()),
-                false => Err(Failure { expected: format!("watchpoint {id} exists"), got: "it does not".into() }),
+                false => {
+                    Err(Failure { expected: format!("watchpoint {id} exists"), got: "it does not".into() })
+                }
             },
         }
     }

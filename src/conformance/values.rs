@@ -14,7 +14,9 @@ use mu_text::script::Value as Text;
 pub(super) fn build(mu: &mut Mu, ty: TypeId, text: &Text) -> Result<Value, String> {
     let wrong = |mu: &Mu| format!("`{text}` is no {}", mu.program().display_type(ty));
     match text {
-        Text::Number(_) | Text::Bits(_) | Text::Null | Text::Name(_) => mu.value_from_text(ty, &text.to_string()),
+        Text::Number(_) | Text::Bits(_) | Text::Null | Text::Name(_) => {
+            mu.value_from_text(ty, &text.to_string())
+        }
         Text::Braces(texts) => {
             let types = member_types(mu, ty, texts.len()).ok_or_else(|| wrong(mu))?;
             let members: Result<Vec<Value>, String> =
@@ -55,7 +57,9 @@ fn type_named(mu: &Mu, name: &str) -> Result<TypeId, String> {
 fn member_types(mu: &Mu, ty: TypeId, count: usize) -> Option<Vec<TypeId>> {
     match mu.program().types.get(ty) {
         Type::Struct(fields) if fields.len() == count => Some(fields.to_vec()),
-        Type::Array(elem, length) | Type::Vector(elem, length) if *length == count as u64 => Some(vec![*elem; count]),
+        Type::Array(elem, length) | Type::Vector(elem, length) if *length == count as u64 => {
+            Some(vec![*elem; count])
+        }
         _ => None,
     }
 }
@@ -63,7 +67,9 @@ fn member_types(mu: &Mu, ty: TypeId, count: usize) -> Option<Vec<TypeId>> {
 fn tagref_word(mu: &mut Mu, text: &Text) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no tagref64");
     match text {
-        Text::Fp(value) => values::parse_f64(&value.to_string()).map(f64::from_bits).map(tagref::from_fp).ok_or_else(wrong),
+        Text::Fp(value) => {
+            values::parse_f64(&value.to_string()).map(f64::from_bits).map(tagref::from_fp).ok_or_else(wrong)
+        }
         Text::Int(value) => {
             let number = values::parse_int(&value.to_string()).ok_or_else(wrong)?;
             Ok(tagref::from_int(number as u64 & int::mask(52)))
@@ -115,12 +121,13 @@ pub(super) fn matches(mu: &Mu, wanted: &Text, got: &Value) -> Result<bool, Strin
             },
             false => Ok(false),
         },
-        (Text::Int(value), Type::TagRef64) => match values::parse_int(&value.to_string()) {
-            Some(number) => {
-                Ok(tagref::is_int(got.as_u64()) && tagref::to_int(got.as_u64()) == number as u64 & int::mask(52))
+        (Text::Int(value), Type::TagRef64) => {
+            match values::parse_int(&value.to_string()) {
+                Some(number) => Ok(tagref::is_int(got.as_u64())
+                    && tagref::to_int(got.as_u64()) == number as u64 & int::mask(52)),
+                None => wrong(),
             }
-            None => wrong(),
-        },
+        }
         (Text::Ref(reference, tag), Type::TagRef64) => {
             if !tagref::is_ref(got.as_u64()) {
                 return Ok(false);
@@ -177,7 +184,8 @@ pub(super) fn show(mu: &Mu, wanted: Option<&Text>, got: &Value) -> String {
         }
         (Some(Text::Braces(texts)), Type::Struct(_) | Type::Array(..) | Type::Vector(..)) => {
             let members = mu.members_of(got).unwrap_or_default();
-            let texts: Vec<_> = members.iter().enumerate().map(|(at, got)| show(mu, texts.get(at), got)).collect();
+            let texts: Vec<_> =
+                members.iter().enumerate().map(|(at, got)| show(mu, texts.get(at), got)).collect();
             format!("{{{}}}", texts.join(", "))
         }
         _ => mu.value_to_text(got),

@@ -278,8 +278,9 @@ impl<'p> Linker<'p> {
         for (func, version) in versions {
             let ver = FuncVerId::new(self.program.func_vers.len());
             self.program.func_vers.push(Arc::new(version));
-            if let Some(func) = func {
-                self.program.funcs[func.index()].versions.push(ver);
+            // After an error a function may be missing; everything is truncated then.
+            if let Some(func) = func.and_then(|func: FuncId| self.program.funcs.get_mut(func.index())) {
+                func.versions.push(ver);
             }
         }
     }

@@ -339,13 +339,13 @@ pub enum Instr {
     FieldIRef { d: Slot, a: Slot, offset: u32 },
     /// GETFIELDIREF of an offset that needs more than 32 bits: it lies in a constant slot.
     FarFieldIRef { ptr: bool, d: Slot, a: Slot, offset: Slot },
-    /// GETVARPARTIREF.
-    VarPartIRef { d: Slot, a: Slot, offset: u32 },
+    /// GETVARPARTIREF of a hybrid type (representative).
+    VarPartIRef { d: Slot, a: Slot, ty: TypeId },
     IndexIRef { info: u32 },
     /// LOAD of one leaf through an iref, not atomic, without an exception clause.
-    LoadLeaf { kind: LeafKind, d: Slot, loc: Slot },
+    LoadLeaf { kind: LeafKind, d: Slot, loc: Slot, ty: TypeId },
     /// STORE of one leaf through an iref, not atomic, without an exception clause.
-    StoreLeaf { kind: LeafKind, loc: Slot, a: Slot },
+    StoreLeaf { kind: LeafKind, loc: Slot, a: Slot, ty: TypeId },
     Load { info: u32 },
     Store { info: u32 },
     CmpXchg { info: u32 },

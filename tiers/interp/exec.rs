@@ -340,8 +340,8 @@ pub(crate) fn run<const TRACE: bool>(
                         next!(pc);
                     }
                 },
-                Instr::LoadLeaf { kind, d, loc } => {
-                    match memory_operations::load_leaf(rt, kind, at!(slots, loc)) {
+                Instr::LoadLeaf { kind, d, loc, ty } => {
+                    match memory_operations::load_leaf(rt, kind, ty, at!(slots, loc)) {
                         Ok(word) => {
                             put!(slots, d, word);
                             next!(pc);
@@ -349,8 +349,8 @@ pub(crate) fn run<const TRACE: bool>(
                         Err(ub) => Flow::Stop(Event::Undefined(ub)),
                     }
                 }
-                Instr::StoreLeaf { kind, loc, a } => {
-                    match memory_operations::store_leaf(rt, kind, at!(slots, loc), at!(slots, a)) {
+                Instr::StoreLeaf { kind, loc, a, ty } => {
+                    match memory_operations::store_leaf(rt, kind, ty, at!(slots, loc), at!(slots, a)) {
                         Ok(()) => next!(pc),
                         Err(ub) => Flow::Stop(Event::Undefined(ub)),
                     }
@@ -511,7 +511,7 @@ fn slow(
         Instr::InsertElement { info } => aggregates::insert_element(here, code.elements[info as usize]),
         Instr::Shuffle { info } => aggregates::shuffle(here, code.shuffles[info as usize]),
         Instr::FarFieldIRef { ptr, d, a, offset } => memory_operations::far_field(here, ptr, d, a, offset),
-        Instr::VarPartIRef { d, a, offset } => memory_operations::var_part(here, rt, d, a, offset),
+        Instr::VarPartIRef { d, a, ty } => memory_operations::var_part(here, rt, d, a, ty),
         Instr::IndexIRef { info } => memory_operations::index(here, &code.indexes[info as usize], rt),
         Instr::Load { info } => memory_operations::load(here, &code.accesses[info as usize], rt),
         Instr::Store { info } => memory_operations::store(here, &code.accesses[info as usize], rt),

@@ -47,6 +47,9 @@ use std::sync::Arc;
 pub trait Tracer {
     /// `pc` is about to be executed in the frame `here`.
     fn instruction(&mut self, rt: &Runtime, here: &exec::Here<'_>, pc: usize);
+
+    /// The instruction seen last was not executed, because its callee must be decoded first; it will be seen again next.
+    fn instruction_again(&mut self);
 }
 
 /// The interpreter of one instance: its decoded code.
@@ -80,6 +83,9 @@ impl Interp {
             match stop {
                 exec::Stop::Event(event) => return event,
                 exec::Stop::NeedCode(func) => {
+                    if let Some(tracer) = &mut tracer {
+                        tracer.instruction_again();
+                    }
                     if let Err(event) = self.prepare(rt, func) {
                         return event;
                     }

@@ -6,6 +6,7 @@
 
 use crate::code::{AccessInfo, AllocInfo, IndexInfo, Slot};
 use crate::exec::{Flow, Here};
+use mu_ir::ids::TypeId;
 use mu_ir::table::{MemOrder, Op, RmwOp};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{LeafKind, Shape};
@@ -15,28 +16,28 @@ use mu_rt::thread::{Event, Thread};
 
 /// The checks of one runtime.
 fn checker(rt: &Runtime) -> Checker<'_> {
-    Checker { heap: &rt.heap, layouts: &rt.layouts, cells: &rt.stacks, cache: &rt.unit_cache }
+    Checker { heap: &rt.heap, layouts: &rt.layouts, cells: &rt.stacks, cache: &rt.unit_cache, strict: !rt.config.lenient }
 }
 
 /// LOAD of one leaf through an iref, not atomic.
 #[inline]
-pub(crate) fn load_leaf(rt: &Runtime, kind: LeafKind, address: u64) -> Result<u64, Ub> {
-    check_leaf(rt, kind, address)?;
+pub(crate) fn load_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) -> Result<u64, Ub> {
+    check_leaf(rt, kind, ty, address)?;
     Ok(rt.memory.load_word(address, kind, MemOrder::NotAtomic))
 }
 
 /// STORE of one leaf through an iref, not atomic.
 #[inline]
-pub(crate) fn store_leaf(rt: &Runtime, kind: LeafKind, address: u64, word: u64) -> Result<(), Ub> {
-    check_leaf(rt, kind, address)?;
+pub(crate) fn store_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64, word: u64) -> Result<(), Ub> {
+    check_leaf(rt, kind, ty, address)?;
     rt.memory.store_word(address, kind, word, MemOrder::NotAtomic);
     Ok(())
 }
 
 #[inline]
-fn check_leaf(rt: &Runtime, kind: LeafKind, address: u64) -> Result<(), Ub> {
+fn check_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) -> Result<(), Ub> {
     if rt.config.checked {
-        checker(rt).check_leaf(address, kind)
+        checker(rt).check_leaf(address, kind, ty)
     } else if address == 0 {
         Err(Ub::NullAccess)
     } else {
@@ -208,21 +209,25 @@ pub(crate) fn far_field(here: &Here<'_>, ptr: bool, d: Slot, a: Slot, offset: Sl
     Flow::Next
 }
 
-/// GETVARPARTIREF through an iref.
-pub(crate) fn var_part(here: &Here<'_>, rt: &Runtime, d: Slot, a: Slot, offset: u32) -> Flow {
+/// GETVARPARTIREF through an iref to a hybrid of type `ty`.
+pub(crate) fn var_part(here: &Here<'_>, rt: &Runtime, d: Slot, a: Slot, ty: TypeId) -> Flow {
     let address = here.get(a);
-    if address == 0 {
-        return Flow::Stop(Event::Undefined(Ub::NullAddressing));
-    }
-    if rt.config.checked {
-        match checker(rt).check_addressing(address) {
-            Ok(unit) if unit.var_count == 0 => return Flow::Stop(Event::Undefined(Ub::EmptyVarPart)),
-            Ok(_) => {}
-            Err(ub) => return Flow::Stop(Event::Undefined(ub)),
+    let result = if rt.config.checked {
+        checker(rt).check_var_part(address, ty)
+    } else if address == 0 {
+        Err(Ub::NullAddressing)
+    } else {
+        let shape = rt.layouts.known(ty).map(|layout| &layout.shape);
+        let offset = if let Some(Shape::Hybrid { var_offset, .. }) = shape { *var_offset } else { 0 };
+        Ok(address.wrapping_add(offset))
+    };
+    match result {
+        Ok(address) => {
+            here.set(d, address);
+            Flow::Next
         }
+        Err(ub) => Flow::Stop(Event::Undefined(ub)),
     }
-    here.set(d, address + u64::from(offset));
-    Flow::Next
 }
 
 /// GETELEMIREF and SHIFTIREF. The index is signed.

@@ -204,6 +204,21 @@ pub enum Effect {
     Orders = 256,
 }
 
+impl Effect {
+    /// All effects.
+    pub const ALL: [Effect; 9] = [
+        Effect::Reads,
+        Effect::Writes,
+        Effect::Allocates,
+        Effect::MayThrow,
+        Effect::MayTrap,
+        Effect::Terminates,
+        Effect::Safepoint,
+        Effect::OsrPoint,
+        Effect::Orders,
+    ];
+}
+
 /// A set of effects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Effects(u16);

@@ -5,12 +5,10 @@
 //!
 //! * A node outside all cycles has settled children only. It is looked up by its *shape*: constructor, parameters,
 //!   representatives of the children. One hash lookup decides.
-//! * A cycle (a linked list) is first reduced to one node per distinguishable type by partition refinement, as one
-//!   minimises a finite automaton (Hopcroft: always split by the smaller half). Then a hash of the unfolded first levels
-//!   picks candidates among the older cycles, and walking both side by side decides. If one node of the component has an
-//!   older equal, all have, because they reach each other; and their equals are one older cycle.
-//! * The hash tells nodes inside the cycle from settled ones, so it cannot find an older cycle that the new one refers
-//!   to. Those are refined together with it first; only cycles that are not larger come into question.
+//! * A cycle (a linked list) is compared with the older ones: a hash of the first levels of each node picks candidates,
+//!   walking both side by side decides. If one node of the component has an older equal, all have, because they reach
+//!   each other. If none has, the cycle is reduced to one node per distinguishable type by partition refinement, as one
+//!   minimises a finite automaton (Hopcroft: always split by the smaller half).
 //!
 //! Settled nodes never change their representative, and two settled nodes are the same exactly when their
 //! representatives are. The work is about proportional to the number of edges; nothing recurses.
@@ -18,17 +16,18 @@
 //! ```text
 //! @node = struct<@i64 @next>  @next = ref<@node>     old, settled
 //! @a = struct<@i64 @b>  @b = ref<@c>  @c = struct<@i64 @d>  @d = ref<@a>
-//!                       refinement: {@a @c} {@b @d}; side by side with the old cycle: @a @c are @node, @b @d are @next
+//!                       side by side with the old cycle: @a @c are @node, @b @d are @next
+//!                       without the old one, refinement: {@a @c} {@b @d}
 //! ```
 
 use super::{Node, Signature, Type, TypeMark, TypeStore};
 use crate::draft::FixedHasher;
 use crate::ids::{SigId, TypeId};
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 use std::hash::{BuildHasher, Hasher};
 
-/// How many levels the hash of a cycle looks at: enough to tell apart what programs contain.
-const LEVELS_MAX: usize = 64;
+/// How many levels the hash of a node in a cycle looks at: enough to tell apart what programs contain.
+const LEVELS: usize = 8;
 
 /// The new nodes: types first, then signatures, numbered from 0.
 struct Graph {
@@ -125,37 +124,35 @@ impl Graph {
     }
 }
 
-/// The settled cycles of a store.
+/// The representatives of a store that are in cycles.
 #[derive(Default)]
 pub(super) struct Cycles {
-    /// Representatives in cycles, with their hashes.
-    table: HashTable<(u64, Node)>,
-    /// The representatives of each cycle.
-    nodes: Vec<Vec<Node>>,
-    /// The cycle of a representative.
-    cycle_of: HashMap<Node, usize, FixedHasher>,
+    /// Hashes of the first 1, 2, … levels of each. Equal types have equal hashes: a hash does not depend on which nodes
+    /// were settled when it was made.
+    levels: HashMap<Node, [u64; LEVELS], FixedHasher>,
+    /// Those with a hash of all levels.
+    by_hash: HashMap<u64, Vec<Node>, FixedHasher>,
 }
 
 impl Cycles {
-    fn insert(&mut self, nodes: Vec<Node>, colours: &[u64]) {
-        for (&node, &colour) in nodes.iter().zip(colours) {
-            self.table.insert_unique(colour, (colour, node), |&(colour, _)| colour);
-            self.cycle_of.insert(node, self.nodes.len());
-        }
-        self.nodes.push(nodes);
+    fn insert(&mut self, node: Node, levels: [u64; LEVELS]) {
+        self.levels.insert(node, levels);
+        self.by_hash.entry(levels[LEVELS - 1]).or_default().push(node);
     }
 
-    /// Forgets the cycles appended since the mark.
+    /// Forgets what was appended since the mark.
     pub(super) fn truncate(&mut self, mark: TypeMark) {
         let is_old = |node: Node| match node {
             Node::Type(ty) => ty.index() < mark.types,
             Node::Sig(sig) => sig.index() < mark.sigs,
         };
-        let kept = self.nodes.partition_point(|nodes| nodes.first().is_some_and(|&node| is_old(node)));
-        if kept < self.nodes.len() {
-            self.nodes.truncate(kept);
-            self.table.retain(|&mut (_, node)| is_old(node));
-            self.cycle_of.retain(|&node, _| is_old(node));
+        let before = self.levels.len();
+        self.levels.retain(|&node, _| is_old(node));
+        if self.levels.len() < before {
+            self.by_hash.retain(|_, nodes| {
+                nodes.retain(|&node| is_old(node));
+                !nodes.is_empty()
+            });
         }
     }
 }
@@ -165,7 +162,7 @@ struct Cycle {
     nodes: Vec<Node>,
     /// What tells a node apart at once: constructor, parameters, settled children; 0 for children in the cycle.
     labels: Vec<Box<[u64]>>,
-    /// Children of each node that are in the cycle: their positions and numbers.
+    /// Children of each node that are in the cycle: their positions in the label, and their numbers.
     inner: Vec<Vec<(usize, usize)>>,
     class_of: Vec<usize>,
     classes: Vec<Vec<usize>>,
@@ -208,73 +205,91 @@ impl TypeStore {
     }
 
     fn settle_cycle(&mut self, nodes: Vec<Node>) {
-        if self.is_cycle_referred_to(&nodes) {
+        let mut cycle = self.new_cycle(nodes);
+        let levels = self.level_hashes(&cycle);
+        if let Some(known) = self.find_cycle(&cycle, &levels) {
+            for (&node, &canon) in cycle.nodes.iter().zip(&known) {
+                self.set_canon(node, canon);
+            }
             return;
         }
-        let mut cycle = self.new_cycle(nodes);
         cycle.refine();
-        let colours = cycle.colours();
-        let candidates = self.cycles.table.iter_hash(colours[0]).filter(|&&(colour, _)| colour == colours[0]);
-        let known = candidates.into_iter().find_map(|&(_, old)| self.side_by_side(&cycle, old));
-        let is_new = known.is_none();
-        let class_nodes = known.unwrap_or_else(|| {
-            cycle
-                .classes
-                .iter()
-                .filter_map(|class| class.iter().min())
-                .map(|&first| cycle.nodes[first])
-                .collect()
-        });
+        let first_of = |class: &Vec<usize>| class.iter().copied().min();
+        let firsts: Vec<usize> = cycle.classes.iter().filter_map(first_of).collect();
         for (&node, &class) in cycle.nodes.iter().zip(&cycle.class_of) {
-            self.set_canon(node, class_nodes[class]);
+            self.set_canon(node, cycle.nodes[firsts[class]]);
         }
-        if is_new {
-            for &node in &class_nodes {
-                match node {
-                    Node::Type(ty) => self.insert_type(ty),
-                    Node::Sig(sig) => self.insert_sig(sig),
-                }
+        for first in firsts {
+            let node = cycle.nodes[first];
+            match node {
+                Node::Type(ty) => self.insert_type(ty),
+                Node::Sig(sig) => self.insert_sig(sig),
             }
-            self.cycles.insert(class_nodes, &colours);
+            self.cycles.insert(node, levels[first]);
         }
     }
 
-    /// Whether the nodes are the same as those of an older cycle they refer to; if so, settles them. Each older node
-    /// must have an equal among the new, so only cycles of at most their number are tried.
-    fn is_cycle_referred_to(&mut self, new: &[Node]) -> bool {
-        let mut cycles: Vec<usize> = Vec::new();
-        for &node in new {
+    /// The older equals of all nodes of a cycle, if there are any.
+    fn find_cycle(&self, cycle: &Cycle, levels: &[[u64; LEVELS]]) -> Option<Vec<Node>> {
+        let candidates = |n: usize| self.cycles.by_hash.get(&levels[n][LEVELS - 1]);
+        // Every node must have a candidate; begin with one that has few.
+        let mut best: Option<(usize, &Vec<Node>)> = None;
+        for n in 0..cycle.nodes.len() {
+            let old = candidates(n)?;
+            if best.is_none_or(|(_, fewest)| old.len() < fewest.len()) {
+                best = Some((n, old));
+            }
+        }
+        let (n, old) = best?;
+        old.iter().find_map(|&old| self.side_by_side(cycle, n, old))
+    }
+
+    /// Hashes of the first 1, 2, … levels of each node of a cycle.
+    fn level_hashes(&self, cycle: &Cycle) -> Vec<[u64; LEVELS]> {
+        // Children in cycles, the own or settled ones, count by their hashes, other children by their representatives.
+        enum Child {
+            Own(usize),
+            Settled([u64; LEVELS]),
+        }
+        let mut children: Vec<Vec<Child>> = Vec::with_capacity(cycle.nodes.len());
+        let mut hashes = vec![[0; LEVELS]; cycle.nodes.len()];
+        for (n, &node) in cycle.nodes.iter().enumerate() {
+            let mut hasher = FixedHasher.build_hasher();
+            let parameters = self.parameters(node);
+            parameters.iter().for_each(|&part| hasher.write_u64(part));
+            let mut inner = cycle.inner[n].iter().peekable();
+            let mut in_cycles = Vec::new();
+            let mut position = parameters.len();
             self.each_child(node, |child| {
-                if let Some(&cycle) = self.cycles.cycle_of.get(&self.canon_node(child))
-                    && self.cycles.nodes[cycle].len() <= new.len()
-                {
-                    cycles.push(cycle);
+                let settled = || self.cycles.levels.get(&self.canon_node(child));
+                if let Some(&(_, own)) = inner.next_if(|&&(at, _)| at == position) {
+                    in_cycles.push(Child::Own(own));
+                    hasher.write_u64(0);
+                } else if let Some(&levels) = settled() {
+                    in_cycles.push(Child::Settled(levels));
+                    hasher.write_u64(0);
+                } else {
+                    hasher.write_u64(cycle.labels[n][position]);
                 }
+                position += 1;
             });
+            hashes[n][0] = hasher.finish();
+            children.push(in_cycles);
         }
-        cycles.sort_unstable();
-        cycles.dedup();
-        if cycles.is_empty() {
-            return false;
+        for level in 1..LEVELS {
+            for (n, children) in children.iter().enumerate() {
+                let mut hasher = FixedHasher.build_hasher();
+                hasher.write_u64(hashes[n][0]);
+                for child in children {
+                    hasher.write_u64(match child {
+                        Child::Own(own) => hashes[*own][level - 1],
+                        Child::Settled(levels) => levels[level - 1],
+                    });
+                }
+                hashes[n][level] = hasher.finish();
+            }
         }
-        let mut nodes: Vec<Node> =
-            cycles.iter().flat_map(|&cycle| self.cycles.nodes[cycle].iter().copied()).collect();
-        let old = nodes.len();
-        nodes.extend_from_slice(new);
-        let mut both = self.new_cycle(nodes);
-        both.refine();
-        // Older nodes are pairwise different, so a class has at most one; it has the lowest number.
-        let equals: Vec<Option<Node>> = (old..both.nodes.len())
-            .map(|n| {
-                let first = both.classes[both.class_of[n]].iter().copied().min().filter(|&first| first < old);
-                first.map(|first| both.nodes[first])
-            })
-            .collect();
-        for (&node, equal) in new.iter().zip(&equals) {
-            let Some(equal) = *equal else { return false };
-            self.set_canon(node, equal);
-        }
-        true
+        hashes
     }
 
     fn set_canon(&mut self, node: Node, canon: Node) {
@@ -304,13 +319,12 @@ impl TypeStore {
             let mut inner = Vec::new();
             self.each_child(node, |child| {
                 let child = self.canon_node(child);
-                match (numbers.get(&child), child) {
-                    (Some(&other), _) => {
+                match numbers.get(&child) {
+                    Some(&other) => {
                         inner.push((label.len(), other));
                         label.push(0);
                     }
-                    (None, Node::Type(ty)) => label.push(u64::from(ty.0) * 2 + 1),
-                    (None, Node::Sig(sig)) => label.push(u64::from(sig.0) * 2 + 2),
+                    None => label.push(node_label(child)),
                 }
             });
             let label = label.into_boxed_slice();
@@ -327,43 +341,38 @@ impl TypeStore {
         cycle
     }
 
-    /// Walks the classes of a cycle and settled nodes together, beginning with class 0 and `old`. If no difference is
-    /// met, gives the settled node of each class.
-    fn side_by_side(&self, cycle: &Cycle, old: Node) -> Option<Vec<Node>> {
+    /// Walks the nodes of a cycle and settled nodes together, beginning with node `start` and `old`. If no difference is
+    /// met, gives the settled node of each.
+    fn side_by_side(&self, cycle: &Cycle, start: usize, old: Node) -> Option<Vec<Node>> {
         let mut found: HashMap<usize, Node, FixedHasher> = HashMap::default();
-        found.insert(0, old);
-        let mut work = vec![(0, old)];
+        found.insert(start, old);
+        let mut work = vec![(start, old)];
         let mut old_children = Vec::new();
-        while let Some((class, old)) = work.pop() {
-            let member = cycle.classes[class][0];
+        while let Some((n, old)) = work.pop() {
             let parameters = self.parameters(old);
-            if cycle.labels[member][..parameters.len()] != parameters {
+            if cycle.labels[n][..parameters.len()] != parameters {
                 return None;
             }
             old_children.clear();
             self.each_child(old, |child| old_children.push(self.canon_node(child)));
-            let mut inner = cycle.inner[member].iter().peekable();
-            let children = cycle.labels[member].iter().enumerate().skip(parameters.len());
+            let mut inner = cycle.inner[n].iter().peekable();
+            let children = cycle.labels[n].iter().enumerate().skip(parameters.len());
             for ((position, &label), &old_child) in children.zip(&old_children) {
                 let same = match inner.next_if(|&&(at, _)| at == position) {
-                    Some(&(_, other)) => {
-                        let below = cycle.class_of[other];
+                    Some(&(_, below)) => {
                         *found.entry(below).or_insert_with(|| {
                             work.push((below, old_child));
                             old_child
                         }) == old_child
                     }
-                    None => match old_child {
-                        Node::Type(ty) => label == u64::from(ty.0) * 2 + 1,
-                        Node::Sig(sig) => label == u64::from(sig.0) * 2 + 2,
-                    },
+                    None => label == node_label(old_child),
                 };
                 if !same {
                     return None;
                 }
             }
         }
-        (0..cycle.classes.len()).map(|class| found.get(&class).copied()).collect()
+        (0..cycle.nodes.len()).map(|n| found.get(&n).copied()).collect()
     }
 
     /// What a node is besides its children: constructor, number parameters, numbers of children.
@@ -466,27 +475,13 @@ impl Cycle {
         self.classes.push(part.to_vec());
         new
     }
+}
 
-    /// A hash of the first levels of each class; equal types have equal ones.
-    fn colours(&self) -> Vec<u64> {
-        let mut colours = vec![0; self.classes.len()];
-        for _ in 0..self.classes.len().min(LEVELS_MAX) {
-            colours = self
-                .classes
-                .iter()
-                .map(|class| {
-                    let member = class[0];
-                    let mut hasher = FixedHasher.build_hasher();
-                    self.labels[member].iter().for_each(|&part| hasher.write_u64(part));
-                    for &(position, child) in &self.inner[member] {
-                        hasher.write_usize(position);
-                        hasher.write_u64(colours[self.class_of[child]]);
-                    }
-                    hasher.finish()
-                })
-                .collect();
-        }
-        colours
+/// A number for a settled node, not 0.
+fn node_label(node: Node) -> u64 {
+    match node {
+        Node::Type(ty) => u64::from(ty.0) * 2 + 1,
+        Node::Sig(sig) => u64::from(sig.0) * 2 + 2,
     }
 }
 

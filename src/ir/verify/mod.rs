@@ -40,9 +40,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::draft::Draft;
-use crate::program::{Mark, Program};
+use crate::program::{Mark, Program, Var};
 use facts::{Derived, Facts};
 
 /// How strictly to check.
@@ -110,6 +110,19 @@ pub fn verify(
     cx.check_globals();
     cx.check_exposes();
     cx.check_func_vers();
+    debug_assert!(cx.has_errors() || cx.all_typed(), "a good bundle has an untyped variable");
     cx.out.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
     cx.out
+}
+
+impl Cx<'_> {
+    fn has_errors(&self) -> bool {
+        self.out.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Whether every variable of the new function versions has its type.
+    fn all_typed(&self) -> bool {
+        let new = self.program.func_vers.iter().skip(self.mark.func_vers());
+        new.flat_map(|ver| &ver.vars).all(|var| var.ty != Var::UNTYPED)
+    }
 }

@@ -319,15 +319,15 @@ impl Layouts {
         a == b || matches!((self.known(a), self.known(b)), (Some(a), Some(b)) if a.class == b.class)
     }
 
-    /// The scalar at exactly `offset_bytes` of an allocation unit of canonical type `ty` with `var_count` elements;
-    /// `None` where none begins.
+    /// The scalar, with its canonical type, at exactly `offset_bytes` of an allocation unit of canonical type `ty` with
+    /// `var_count` elements; `None` where none begins.
     #[inline]
-    pub fn leaf_at(&self, ty: TypeId, var_count: u64, offset_bytes: u64) -> Option<LeafKind> {
+    pub fn leaf_at(&self, ty: TypeId, var_count: u64, offset_bytes: u64) -> Option<(TypeId, LeafKind)> {
         // A `Walk` without what only shifts need: this runs at every access of checked mode.
         let (mut ty, mut offset) = (ty, offset_bytes);
         loop {
             match &self.known(ty)?.shape {
-                Shape::Scalar(kind) => return (offset == 0).then_some(*kind),
+                Shape::Scalar(kind) => return (offset == 0).then_some((ty, *kind)),
                 Shape::Void => return None,
                 Shape::Struct(fields) => (ty, offset) = field_at(fields, offset)?,
                 Shape::Array { elem, count, stride, .. } => {

@@ -78,6 +78,9 @@ pub struct Checker<'a> {
     pub cells: &'a dyn AllocaCells,
     /// What was found last.
     pub cache: &'a UnitCache,
+    /// References must be accessed with exactly the type of their location (portability, "Instructions"). Otherwise
+    /// (lenient mode) what they refer to may differ, and a weakref may be read as a ref.
+    pub strict: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -107,21 +110,27 @@ impl<'a> Checker<'a> {
         unit.contains(address).then_some(unit)
     }
 
-    /// Whether a scalar of this kind may be accessed through the reference. The fast form of
+    /// Whether a scalar of this kind and canonical type may be accessed through the reference. The fast form of
     /// [`Checker::check_iref`], and the same answers.
     ///
     /// # Errors
     /// `NullAccess`, `ExpiredLocation`, `WrongLocationType`.
     #[inline]
-    pub fn check_leaf(&self, address: u64, kind: LeafKind) -> Result<(), Ub> {
+    pub fn check_leaf(&self, address: u64, kind: LeafKind, ty: TypeId) -> Result<(), Ub> {
         if address == 0 {
             return Err(Ub::NullAccess);
         }
         let unit = self.find_unit(address).ok_or(Ub::ExpiredLocation)?;
         match self.layouts.leaf_at(unit.ty, unit.var_count, address - unit.start) {
-            Some(found) if found.strong() == kind.strong() => Ok(()),
-            _ => Err(Ub::WrongLocationType),
+            Some((found_ty, _)) if found_ty == ty => Ok(()),
+            Some((_, found)) if !self.strict && found.strong() == kind.strong() => Ok(()),
+            Some(_) | None => Err(Ub::WrongLocationType),
         }
+    }
+
+    /// Whether locations of the canonical types `a` and `b` may be taken for each other.
+    fn same(&self, a: TypeId, b: TypeId) -> bool {
+        a == b || !self.strict && self.layouts.same_class(a, b)
     }
 
     /// Whether a value of canonical type `ty` may be accessed through the reference.
@@ -130,7 +139,7 @@ impl<'a> Checker<'a> {
     /// `NullAccess`, `ExpiredLocation`, `WrongLocationType`.
     pub fn check_iref(&self, address: u64, ty: TypeId) -> Result<(), Ub> {
         if let Some(kind) = self.layouts.known(ty).and_then(Layout::scalar) {
-            return self.check_leaf(address, kind);
+            return self.check_leaf(address, kind, ty);
         }
         if address == 0 {
             return Err(Ub::NullAccess);
@@ -207,7 +216,7 @@ impl<'a> Checker<'a> {
         let unit = self.check_addressing(address)?;
         match self.layouts.known(ty).map(|layout| &layout.shape) {
             Some(Shape::Hybrid { var_offset, .. })
-                if address == unit.start && self.layouts.same_class(unit.ty, ty) =>
+                if address == unit.start && self.same(unit.ty, ty) =>
             {
                 if unit.var_count == 0 {
                     return Err(Ub::EmptyVarPart);
@@ -218,11 +227,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The location of a type of the class of `ty` that begins at an address of a unit.
+    /// The location of type `ty` that begins at an address of a unit.
     fn find_location(&self, unit: ObjectInfo, address: u64, ty: TypeId) -> Option<Location> {
         let mut walk = Walk::new(self.layouts, unit.ty, unit.var_count, address - unit.start);
         while let Some(layout) = walk.next_layout() {
-            if walk.offset() == 0 && self.layouts.same_class(walk.ty(), ty) {
+            if walk.offset() == 0 && self.same(walk.ty(), ty) {
                 return Some(Location { array: walk.array() });
             }
             // A `void` begins wherever anything begins.

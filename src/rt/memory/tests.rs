@@ -236,7 +236,8 @@ impl World {
     }
 
     fn checker(&self) -> Checker<'_> {
-        Checker { heap: &self.heap, layouts: &self.layouts, cells: &self.cells, cache: &self.cache }
+        let (heap, layouts, cells, cache) = (&self.heap, &self.layouts, &self.cells, &self.cache);
+        Checker { heap, layouts, cells, cache, strict: false }
     }
 }
 
@@ -291,9 +292,12 @@ fn accesses_need_a_location_of_their_type() {
     ] {
         assert_eq!(checker.check_iref(address, ty), verdict, "{:#x} {ty:?}", address.wrapping_sub(at));
         if let Some(kind) = world.layouts.known(ty).unwrap().scalar() {
-            assert_eq!(checker.check_leaf(address, kind), verdict);
+            assert_eq!(checker.check_leaf(address, kind, ty), verdict);
         }
     }
+    let strict = Checker { strict: true, ..checker };
+    assert_eq!(strict.check_iref(at + 24, weak), Ok(()));
+    assert_eq!(strict.check_iref(at + 24, r64), Err(Ub::WrongLocationType), "a weakref is not a ref");
     assert_eq!(checker.check_field(at + 8, inner, 1), Ok(at + 12));
     assert_eq!(checker.check_field(0, inner, 1), Err(Ub::NullAddressing));
     assert_eq!(checker.check_field(at + 4, inner, 1), Err(Ub::WrongLocationType));

@@ -362,23 +362,27 @@ impl Decoder<'_> {
 
     fn field_iref(&mut self, inst: &Inst<Linked>) -> Decoded {
         let offset = self.layout(inst.types[0]).fields()[inst.attrs.literal as usize].offset_bytes;
-        self.at_offset(inst, offset, false)
+        self.at_offset(inst, offset)
     }
 
     fn var_part_iref(&mut self, inst: &Inst<Linked>) -> Decoded {
-        let offset = match self.layout(inst.types[0]).shape {
+        let ty = self.program.types.canon(inst.types[0]);
+        let offset = match self.layout(ty).shape {
             Shape::Hybrid { var_offset, .. } => var_offset,
             _ => 0,
         };
-        self.at_offset(inst, offset, true)
+        if inst.attrs.ptr {
+            return self.at_offset(inst, offset);
+        }
+        Ok(Instr::VarPartIRef { d: self.def(inst, 0), a: self.slot(inst.args[0])?, ty })
     }
 
-    fn at_offset(&mut self, inst: &Inst<Linked>, offset: u64, var_part: bool) -> Decoded {
+    /// GETFIELDIREF, and GETVARPARTIREF of a pointer.
+    fn at_offset(&mut self, inst: &Inst<Linked>, offset: u64) -> Decoded {
         let (d, a) = (self.def(inst, 0), self.slot(inst.args[0])?);
         let ptr = inst.attrs.ptr;
         Ok(match u32::try_from(offset) {
             Ok(offset) if ptr => Instr::PtrOffset { d, a, offset },
-            Ok(offset) if var_part => Instr::VarPartIRef { d, a, offset },
             Ok(offset) => Instr::FieldIRef { d, a, offset },
             Err(_) => {
                 let slot = self.code.var_slot_count + self.code.consts.len() as u32;
@@ -417,10 +421,10 @@ impl Decoder<'_> {
             && kind.words() == 1
         {
             if inst.op == Op::Load {
-                return Ok(Instr::LoadLeaf { kind, d: self.def(inst, 0), loc });
+                return Ok(Instr::LoadLeaf { kind, d: self.def(inst, 0), loc, ty });
             }
             if inst.op == Op::Store {
-                return Ok(Instr::StoreLeaf { kind, loc, a: self.slot(inst.args[1])? });
+                return Ok(Instr::StoreLeaf { kind, loc, a: self.slot(inst.args[1])?, ty });
             }
         }
         let leaves: Box<[(u64, LeafKind)]> = self

@@ -1,0 +1,224 @@
+//! `mu test`: runs conformance scripts (tests/conformance/README.md) and says what differs.
+//!
+//! Everything is done by `mu_vm::conformance`; this file finds the scripts, prints, and chooses the exit code.
+
+use super::exit::Exit;
+use super::output::{self, Failure};
+use clap::Args;
+use mu_vm::conformance::suite::{self, Verdict};
+use mu_vm::conformance::{Ledger, Report, Suite, Tier, bless, clauses};
+use std::path::{Path, PathBuf};
+
+/// Failures of one script that are printed.
+const FAILURES_SHOWN: usize = 20;
+
+/// The suite of this project, from its root.
+const SUITE: &str = "tests/conformance";
+
+/// The ledgers of this project, from its root.
+const LEDGERS: &str = "tests/ledger";
+
+/// Arguments of `mu test`.
+#[derive(Args)]
+#[command(after_help = help())]
+pub struct TestArgs {
+    /// Scripts and folders of scripts [default: tests/conformance]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The tier to run on: interp, or all
+    #[arg(long, value_name = "TIER", default_value = "all", value_parser = parse_tiers)]
+    tier: Tiers,
+    /// Only scripts whose path contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Write reported errors of loading into `//! invalid` lines
+    #[arg(long)]
+    bless: bool,
+    /// Print the paths of the scripts and run nothing
+    #[arg(long, conflicts_with_all = ["bless", "clauses"])]
+    list: bool,
+    /// Print how many scripts there are about each clause of the specification
+    #[arg(long, conflicts_with = "bless")]
+    clauses: bool,
+    /// How many scripts to run at a time [default: one for each CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
+    /// Scripts that are known to fail, one `path  reason` a line [default: tests/ledger/TIER.txt]
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+}
+
+/// Tiers, as given with `--tier=`.
+#[derive(Clone)]
+struct Tiers(Vec<Tier>);
+
+fn parse_tiers(text: &str) -> Result<Tiers, String> {
+    let names: Vec<_> = Tier::ALL.iter().map(|tier| tier.name()).collect();
+    match text {
+        "all" => Ok(Tiers(Tier::ALL.to_vec())),
+        name => match Tier::find(name) {
+            Some(tier) => Ok(Tiers(vec![tier])),
+            None => Err(format!("the tiers are {} and all", names.join(", "))),
+        },
+    }
+}
+
+fn help() -> String {
+    let codes = Exit::table(&[Exit::Ok, Exit::Differs, Exit::Usage]);
+    format!(
+        "\
+Examples:
+  mu test                                  all scripts of the project, on all tiers
+  mu test --filter=binop_ --jobs=1         some of them, one after the other
+  mu test my.uir                           one script
+  mu test --bless new.uir                  fill in `//! invalid`; read the difference before you keep it
+
+{codes}"
+    )
+}
+
+/// Runs the command.
+pub fn main(args: &TestArgs) -> u8 {
+    match command(args) {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            output::say(&format!("mu test: {}\n", failure.message));
+            failure.exit.code()
+        }
+    }
+}
+
+fn command(args: &TestArgs) -> Result<Exit, Failure> {
+    let suites = find(args)?;
+    if args.list {
+        let paths = suites.iter().flat_map(|suite| suite.scripts.iter().map(|path| suite.root.join(path)));
+        let lines: String = paths.map(|path| format!("{}\n", path.display())).collect();
+        output::print(&lines)?;
+        return Ok(Exit::Ok);
+    }
+    if args.bless {
+        return bless_all(&suites, args);
+    }
+    let ledgers = ledgers(args)?;
+    if args.clauses {
+        let pages: String = suites.iter().map(|suite| clauses::page(suite, &ledgers)).collect();
+        output::print(&pages)?;
+        return Ok(Exit::Ok);
+    }
+    run_all(&suites, args, &ledgers)
+}
+
+/// The scripts that are meant. Paths in the project's suite keep their names, so that its ledger knows them.
+fn find(args: &TestArgs) -> Result<Vec<Suite>, Failure> {
+    let default = [PathBuf::from(SUITE)];
+    let paths = if args.paths.is_empty() { &default[..] } else { &args.paths[..] };
+    let mut suites: Vec<Suite> = Vec::new();
+    for path in paths {
+        let root = Path::new(SUITE);
+        let root = if path.starts_with(root) { root } else { path };
+        let mut suite = if path.is_dir() {
+            let found =
+                Suite::find(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            let prefix = suite::relative(root, path);
+            let name = |script: String| if prefix.is_empty() { script } else { format!("{prefix}/{script}") };
+            Suite { root: root.to_owned(), scripts: found.scripts.into_iter().map(name).collect() }
+        } else if path.is_file() {
+            let folder = if root == path { path.parent().unwrap_or(Path::new("")) } else { root };
+            Suite { root: folder.to_owned(), scripts: vec![suite::relative(folder, path)] }
+        } else {
+            return Err(Failure::usage(format!("{}: there is no such file or folder", path.display())));
+        };
+        if let Some(filter) = &args.filter {
+            suite.scripts.retain(|script| script.contains(filter.as_str()));
+        }
+        match suites.iter_mut().find(|other| other.root == suite.root) {
+            Some(other) => {
+                other.scripts.append(&mut suite.scripts);
+                other.scripts.sort();
+                other.scripts.dedup();
+            }
+            None => suites.push(suite),
+        }
+    }
+    Ok(suites)
+}
+
+/// The ledgers of all tiers.
+fn ledgers(args: &TestArgs) -> Result<Vec<Ledger>, Failure> {
+    let load = |&tier: &Tier| {
+        let file = match &args.ledger {
+            Some(file) if !file.is_file() => {
+                return Err(Failure::usage(format!("{}: there is no such file", file.display())));
+            }
+            Some(file) => file.clone(),
+            None => Ledger::path(Path::new(LEDGERS), tier),
+        };
+        let wrong =
+            |errors: Vec<String>| Failure::usage(format!("{}: {}", file.display(), errors.join("; ")));
+        Ledger::load(&file).map_err(wrong)
+    };
+    Tier::ALL.iter().map(load).collect()
+}
+
+fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit, Failure> {
+    let jobs = match args.jobs {
+        Some(jobs) => jobs as usize,
+        None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    };
+    let (mut passed, mut failed, mut known, mut assertions) = (0, 0, 0, 0);
+    for suite in suites {
+        for report in suite.run(&args.tier.0, jobs) {
+            assertions += report.assertions.len();
+            let ledger =
+                Tier::ALL.iter().position(|&tier| tier == report.tier).and_then(|at| ledgers.get(at));
+            match ledger.map_or(Verdict::Failed, |ledger| suite::judge(&report, ledger)) {
+                Verdict::Passed => passed += 1,
+                Verdict::KnownFailure => known += 1,
+                Verdict::Failed => {
+                    failed += 1;
+                    output::print(&suite::show_failures(&suite.root, &report, FAILURES_SHOWN))?;
+                }
+                Verdict::Stale => {
+                    failed += 1;
+                    output::print(&stale(&suite.root, &report))?;
+                }
+            }
+        }
+    }
+    let known = if known == 0 { String::new() } else { format!(", {known} known to fail") };
+    output::print(&format!("{passed} passed, {failed} failed{known}; {assertions} assertions\n"))?;
+    Ok(if failed == 0 { Exit::Ok } else { Exit::Differs })
+}
+
+fn stale(root: &Path, report: &Report) -> String {
+    let path = root.join(&report.script);
+    format!(
+        "{} [{}]\n  passes, and the ledger says it fails: remove it there\n",
+        path.display(),
+        report.tier.name()
+    )
+}
+
+fn bless_all(suites: &[Suite], args: &TestArgs) -> Result<Exit, Failure> {
+    let mut changed = 0;
+    let mut exit = Exit::Ok;
+    // Errors of loading do not depend on the tier.
+    let Some(&tier) = args.tier.0.first() else { return Ok(exit) };
+    for suite in suites {
+        for path in &suite.scripts {
+            match bless::bless_file(suite, path, tier) {
+                Ok(0) => {}
+                Ok(lines) => {
+                    output::print(&format!("{}: {lines} lines changed\n", suite.root.join(path).display()))?;
+                    changed += lines;
+                }
+                Err(error) => {
+                    output::say(&format!("{}: {error}\n", suite.root.join(path).display()));
+                    exit = Exit::Usage;
+                }
+            }
+        }
+    }
+    output::print(&format!("{changed} lines changed\n"))?;
+    Ok(exit)
+}
