@@ -173,6 +173,7 @@ impl Mu {
             layouts: &self.rt.layouts,
             cells: &self.rt.stacks,
             cache: &self.rt.unit_cache,
+            strict: !self.rt.config.lenient,
         };
         checker.check_iref(address, types.canon(ty)).map_err(AccessError::Undefined)?;
         let mut value = Value::new(ty, vec![0; words as usize]);

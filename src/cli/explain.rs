@@ -38,7 +38,7 @@ fn help() -> String {
         "\
 Examples:
   mu explain                               everything that can be explained
-  mu explain MU-E3001                      an error code; E3001 and 3001 will do
+  mu explain MU-E3101                      an error code; E3101 and 3101 will do
   mu explain U10                           an undefined behaviour
   mu explain SWAPSTACK                     an instruction
   mu explain @uvm.new_stack                a common instruction; new_stack will do
@@ -108,10 +108,8 @@ fn list() -> String {
     for op in Op::ALL {
         let _ = writeln!(out, "  {:<15} {}", op.mnemonic(), op.meaning());
     }
-    let _ = writeln!(out, "\nCommon instructions");
-    for inst in CommInst::ALL {
-        let _ = writeln!(out, "  {:<38} {}", inst.name(), inst.meaning());
-    }
+    let _ = writeln!(out, "\nCommon instructions (* loads, but is not executed yet)");
+    comm_list(&mut out);
     let _ = writeln!(out, "\nType constructors");
     for row in TYPE_CTORS {
         let _ = writeln!(out, "  {:<20} {}", [row.keyword, row.params].concat(), row.meaning);
@@ -136,7 +134,26 @@ fn op_page(op: Op) -> String {
         field(&mut out, "Number", &format!("{:#x} in the client interface", op.code()));
     }
     field(&mut out, "See", op.anchor());
+    out.push_str(WRITTEN);
+    if op == Op::CommInst {
+        out.push_str("\nCommon instructions (* loads, but is not executed yet)\n");
+        comm_list(&mut out);
+    }
     out
+}
+
+/// How to read a written form ([`text::syntax`]).
+const WRITTEN: &str = "
+T: name of a type, sig: name of a signature, v: variable, dest: %block(v …), [ ]: may be left out,
+|: one of both, [[#N …]]: flags, which are written in brackets
+";
+
+fn comm_list(out: &mut String) {
+    for &inst in CommInst::ALL {
+        let mark = if inst.expose() == Expose::Later { '*' } else { ' ' };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{mark} {:<38} {}", inst.name(), inst.meaning());
+    }
 }
 
 fn comm_page(inst: CommInst) -> String {

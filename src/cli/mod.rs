@@ -47,7 +47,7 @@ const EXAMPLES: &str = "\
 Examples:
   mu run examples/fib.uir -- 20            call @main(20) and print its results
   mu check a.uir b.uir                     report every error of two bundles
-  mu explain MU-E3001                      what an error code means
+  mu explain MU-E3101                      what an error code means
   mu explain SWAPSTACK                     form, types and effects of an instruction";
 
 #[derive(Subcommand)]
