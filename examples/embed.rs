@@ -18,7 +18,8 @@ impl TrapHandler for Client {
     }
 }
 
-fn run() -> Result<String, Box<dyn std::error::Error>> {
+/// What happened, line by line.
+pub fn run() -> Result<String, Box<dyn std::error::Error>> {
     let (mut mu, mut client) = (Mu::new(Options::default())?, Client(String::new()));
     mu.load_bundle("embed.uir", BUNDLE)?;
     mu.set_watchpoint(1, true);

@@ -165,7 +165,8 @@ impl Mu {
             };
             match event {
                 Event::Trap(cause) => {
-                    let action = handler.handle_trap(&mut TrapContext { mu: self, thread: &mut thread, cause });
+                    let action =
+                        handler.handle_trap(&mut TrapContext { mu: self, thread: &mut thread, cause });
                     match action {
                         TrapAction::Exit => break Outcome::Exit,
                         TrapAction::PassValues(stack, values) => {

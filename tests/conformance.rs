@@ -131,14 +131,16 @@ fn test_page(suite: &Arc<Suite>) -> Trial {
     })
 }
 
+/// Blesses all scripts but those known to fail: what they report is not what they mean.
 fn bless_all(suite: &Suite) {
     let mut changed = 0;
-    for &tier in Tier::ALL.iter().take(1) {
-        for path in &suite.scripts {
-            changed += bless::bless_file(suite, path, tier).unwrap_or_else(|error| {
-                eprintln!("{path}: {error}");
-                0
-            });
+    // Errors of loading do not depend on the tier.
+    let Some(&tier) = Tier::ALL.first() else { return };
+    let ledger = Ledger::load(&Ledger::path(&folder("ledger"), tier)).unwrap_or_default();
+    for path in suite.scripts.iter().filter(|path| ledger.reason(path).is_none()) {
+        match bless::bless_file(suite, path, tier) {
+            Ok(lines) => changed += lines,
+            Err(error) => eprintln!("{path}: {error}"),
         }
     }
     if let Err(error) = std::fs::write(suite.root.join("CLAUSES.md"), clauses_page(suite)) {

@@ -74,7 +74,10 @@ fn ten_million_nested_calls_do_not_touch_the_host_stack() {
         match call(&mut mu, "@thrower", 1_000_000) {
             Outcome::Exception(exception, backtrace) => {
                 assert!(exception.is_null());
-                assert_eq!(backtrace.top.len() + backtrace.bottom.len() + backtrace.omitted as usize, 1_000_001);
+                assert_eq!(
+                    backtrace.top.len() + backtrace.bottom.len() + backtrace.omitted as usize,
+                    1_000_001
+                );
             }
             other => panic!("{other:?}"),
         }

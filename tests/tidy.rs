@@ -28,7 +28,10 @@ fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
 }
 
 fn sources() -> Vec<PathBuf> {
-    ["src", "tiers", "tests", "benches", "examples"].iter().flat_map(|folder| files(folder, &[".rs"])).collect()
+    ["src", "tiers", "tests", "benches", "examples"]
+        .iter()
+        .flat_map(|folder| files(folder, &[".rs"]))
+        .collect()
 }
 
 fn read(path: &Path) -> String {
@@ -97,6 +100,12 @@ fn functions_are_shorter_than_100_lines() {
             let words = words.trim_start_matches("pub(super) ").trim_start_matches("const ");
             let words = words.trim_start_matches("unsafe ").trim_start_matches("extern \"C\" ");
             let Some(rest) = words.strip_prefix("fn ") else { continue };
+            // A declaration in a trait has no body.
+            let header =
+                lines[start..].iter().find(|line| line.contains('{') || line.trim_end().ends_with(';'));
+            if header.is_none_or(|line| !line.contains('{')) {
+                continue;
+            }
             // The function ends at the first line that closes a brace at its own indentation.
             let closing = format!("{}}}", " ".repeat(indent));
             let end = lines[start..].iter().position(|line| *line == closing).unwrap_or(0);
@@ -113,7 +122,10 @@ fn functions_are_shorter_than_100_lines() {
 #[test]
 fn unsafe_stands_only_where_it_may() {
     for krate in ["src/ir/lib.rs", "src/text/lib.rs", "tiers/interp/lib.rs", "src/lib.rs", "src/main.rs"] {
-        assert!(read(&root().join(krate)).contains("#![forbid(unsafe_code)]"), "{krate} must forbid unsafe code");
+        assert!(
+            read(&root().join(krate)).contains("#![forbid(unsafe_code)]"),
+            "{krate} must forbid unsafe code"
+        );
     }
     for path in files("src/rt", &[".rs"]) {
         let text = read(&path);
@@ -131,7 +143,8 @@ fn unsafe_stands_only_where_it_may() {
 
 #[test]
 fn nothing_unfinished_is_committed() {
-    let marks = [concat!("dbg", "!("), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME")];
+    let marks =
+        [concat!("dbg", "!("), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME")];
     for path in sources() {
         let text = read(&path);
         for mark in marks {
@@ -161,8 +174,12 @@ fn links_in_documents_resolve() {
 #[test]
 fn every_error_code_is_provoked() {
     let mut provoked = String::new();
-    for path in files("tests", &[".uir", ".snap", ".rs"]).into_iter().chain(files("src", &["tests.rs", ".snap"])) {
-        provoked.push_str(&read(&path));
+    let tests = files("tests", &[".uir", ".snap", ".rs"]);
+    for path in tests.into_iter().chain(files("src", &[".rs", ".snap"])) {
+        let name = name(&path);
+        if ["tests/", "/tests", "/test/", ".snap"].iter().any(|part| name.contains(part)) {
+            provoked.push_str(&read(&path));
+        }
     }
     for path in sources() {
         if let Some((_, tests)) = read(&path).split_once("#[cfg(test)]") {

@@ -52,7 +52,9 @@ impl Call {
             )));
         }
         let values = params.iter().zip(args).enumerate();
-        let args = values.map(|(index, (&ty, text))| read_argument(mu, ty, index, text)).collect::<Result<_, _>>()?;
+        let args = values
+            .map(|(index, (&ty, text))| read_argument(mu, ty, index, text))
+            .collect::<Result<_, _>>()?;
         Ok(Call { func, args, is_c_like: false, _argv: None })
     }
 }
@@ -76,8 +78,9 @@ fn c_like_main(mu: &Mu, func: FuncId) -> Option<(TypeId, TypeId)> {
     let &[result] = mu.returns(func) else { return None };
     let Type::UPtr(text) = *types.get(argv) else { return None };
     let Type::UPtr(character) = *types.get(text) else { return None };
-    let matches =
-        [(argc, Type::Int(32)), (result, Type::Int(32)), (character, Type::Int(8))].iter().all(|(ty, wanted)| types.get(*ty) == wanted);
+    let matches = [(argc, Type::Int(32)), (result, Type::Int(32)), (character, Type::Int(8))]
+        .iter()
+        .all(|(ty, wanted)| types.get(*ty) == wanted);
     matches.then_some((argc, argv))
 }
 
@@ -136,7 +139,8 @@ mod tests {
 
     #[test]
     fn integers_fit_as_signed_or_unsigned() {
-        for (text, width) in [("0", 1), ("1", 1), ("-1", 1), ("255", 8), ("-128", 8), ("0xff", 8), ("-0", 8)] {
+        for (text, width) in [("0", 1), ("1", 1), ("-1", 1), ("255", 8), ("-128", 8), ("0xff", 8), ("-0", 8)]
+        {
             assert!(fits(text, width), "{text} {width}");
         }
         for (text, width) in [("2", 1), ("-2", 1), ("256", 8), ("-129", 8), ("0x100", 8), ("x", 8)] {

@@ -160,7 +160,9 @@ fn comm_page(inst: CommInst) -> String {
     let mut out = head(inst.name(), inst.meaning(), Some(&comm_syntax(inst)));
     let params = match inst.params() {
         CommParams::Fixed(params) => types_text(params),
-        CommParams::Builder => "an irbuilderref, then what the builder function of this name takes".to_owned(),
+        CommParams::Builder => {
+            "an irbuilderref, then what the builder function of this name takes".to_owned()
+        }
     };
     field(&mut out, "Operands", &params);
     field(&mut out, "Results", &types_text(inst.results()));
@@ -208,7 +210,10 @@ fn type_page(row: &TypeCtorRow) -> String {
 fn ub_page(ub: Ub) -> String {
     let mut out = head(ub.id(), ub.title(), None);
     let ops = Op::ALL.iter().filter(|op| op.undefined_behaviours().contains(&ub)).map(|op| op.mnemonic());
-    let comm = CommInst::ALL.iter().filter(|inst| inst.undefined_behaviours().contains(&ub)).map(|inst| short_name(*inst));
+    let comm = CommInst::ALL
+        .iter()
+        .filter(|inst| inst.undefined_behaviours().contains(&ub))
+        .map(|inst| short_name(*inst));
     let who: Vec<&str> = ops.chain(comm).collect();
     if !who.is_empty() {
         field(&mut out, "Can happen", &who.join(" "));

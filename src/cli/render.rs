@@ -137,7 +137,13 @@ fn short(diagnostic: &Diagnostic, texts: &mut Texts<'_>) -> String {
         // Writing to a string cannot fail.
         let _ = write!(out, "{}:{}:{}: ", texts.name(&place), place.line, place.col);
     }
-    let _ = write!(out, "{}[{}]: {}", severity(diagnostic), diagnostic.code.text(), one_line(&diagnostic.message));
+    let _ = write!(
+        out,
+        "{}[{}]: {}",
+        severity(diagnostic),
+        diagnostic.code.text(),
+        one_line(&diagnostic.message)
+    );
     out
 }
 
@@ -250,9 +256,9 @@ fn windows(mut places: Vec<Place<'_>>) -> Vec<Vec<Place<'_>>> {
     for place in places {
         match windows.last_mut() {
             Some(window)
-                if window
-                    .last()
-                    .is_some_and(|last| last.source == place.source && place.line - last.line <= WINDOW_GAP) =>
+                if window.last().is_some_and(|last| {
+                    last.source == place.source && place.line - last.line <= WINDOW_GAP
+                }) =>
             {
                 window.push(place);
             }

@@ -149,7 +149,9 @@ fn start(
     let stack = mu.new_stack(call.func).map_err(|failure| {
         let (exit, reason) = match failure {
             NewStackFailure::Stack(error) => (Exit::Start, format!("{error:?}")),
-            NewStackFailure::FrameTooLarge => (Exit::Start, "its frame is larger than a stack (--stack)".into()),
+            NewStackFailure::FrameTooLarge => {
+                (Exit::Start, "its frame is larger than a stack (--stack)".into())
+            }
             NewStackFailure::Event(Event::Unsupported(what)) => (Exit::Unsupported, what),
             NewStackFailure::Event(event) => (Exit::Start, format!("{event:?}")),
         };

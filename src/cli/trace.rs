@@ -372,7 +372,9 @@ fn version_name(rt: &Runtime, of: CodeOf) -> String {
     let program = &rt.program;
     match of {
         CodeOf::Version(ver) => program.display_name(program.func_vers[ver.index()].id),
-        CodeOf::Undefined(func) => format!("{}(undefined)", program.display_name(program.funcs[func.index()].id)),
+        CodeOf::Undefined(func) => {
+            format!("{}(undefined)", program.display_name(program.funcs[func.index()].id))
+        }
     }
 }
 

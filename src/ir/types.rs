@@ -7,7 +7,7 @@
 //! [`TypeStore`] keeps every definition (so that messages and the printer can use the user's names) and gives each a
 //! *canonical* representative. Equality of types is equality of representatives, one integer comparison.
 //!
-//! Definitions are appended in groups that may refer to each other (a bundle); [`canon`] finds their representatives.
+//! Definitions are appended in groups that may refer to each other (a bundle); `canon.rs` finds their representatives.
 //! Types derived by instructions (`ref<T>` of `NEW <@T>`) are interned through the same store, without a name.
 //!
 //! ```text

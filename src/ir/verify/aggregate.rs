@@ -58,12 +58,18 @@ impl Body<'_, '_> {
 
     pub(super) fn extract_value(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
         let field = self.field(inst, code::NOT_A_STRUCT, "structs");
-        self.want_arg(inst, args, 0, inst.types[0]);
+        if field != Var::UNTYPED {
+            self.want_arg(inst, args, 0, inst.types[0]);
+        }
         results.push(field);
     }
 
     pub(super) fn insert_value(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
         let field = self.field(inst, code::NOT_A_STRUCT, "structs");
+        if field == Var::UNTYPED {
+            results.push(field);
+            return;
+        }
         self.want_arg(inst, args, 0, inst.types[0]);
         self.want_arg(inst, args, 1, field);
         results.push(inst.types[0]);
@@ -71,15 +77,21 @@ impl Body<'_, '_> {
 
     pub(super) fn extract_element(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
         let element = self.element(inst);
-        self.want_arg(inst, args, 0, inst.types[0]);
+        if element != Var::UNTYPED {
+            self.want_arg(inst, args, 0, inst.types[0]);
+        }
         self.index(inst, args, 1);
         results.push(element);
     }
 
     pub(super) fn insert_element(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
         let element = self.element(inst);
-        self.want_arg(inst, args, 0, inst.types[0]);
         self.index(inst, args, 1);
+        if element == Var::UNTYPED {
+            results.push(element);
+            return;
+        }
+        self.want_arg(inst, args, 0, inst.types[0]);
         self.want_arg(inst, args, 2, element);
         results.push(inst.types[0]);
     }

@@ -6,6 +6,7 @@ use crate::codes::{Code, verify as code};
 use crate::diag::Severity;
 use crate::ids::TypeId;
 use crate::inst::{Inst, Linked};
+use crate::program::Var;
 use crate::table::{Op, Rule, StatusFlags};
 use crate::types::Type;
 
@@ -34,15 +35,17 @@ impl Body<'_, '_> {
                 let message = format!("{} on a vector has no status results", self.inst_name());
                 self.error(code::STATUS_VECTOR, Place::Type(0), message, "a vector");
             }
+            results.push(ty);
         } else {
             self.bad_type(code::INT_OP_TYPE, 0, "int and vectors of int");
+            results.push(Var::UNTYPED);
         }
         let carry = StatusFlags(StatusFlags::C.0 | StatusFlags::V.0);
         if inst.attrs.status.0 & carry.0 != 0 && !matches!(inst.op, Op::Add | Op::Sub | Op::Mul) {
             let message = format!("{} has the status flags #N and #Z only", self.inst_name());
             self.error(code::STATUS_CARRY, Place::Inst, message, "#C and #V belong to ADD, SUB and MUL");
         }
-        self.bin_op_results(inst, results);
+        self.status_results(inst, results);
     }
 
     pub(super) fn fp_bin_op(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
@@ -50,19 +53,20 @@ impl Body<'_, '_> {
         if self.lane(ty).0.is_fp() {
             self.want_arg(inst, args, 0, ty);
             self.want_arg(inst, args, 1, ty);
+            results.push(ty);
         } else {
             self.bad_type(code::FP_OP_TYPE, 0, "float, double and vectors of them");
+            results.push(Var::UNTYPED);
         }
         if !inst.attrs.status.is_empty() {
             let message = format!("{} has no status results", self.inst_name());
             self.error(code::STATUS_FP, Place::Inst, message, "status flags describe integers");
         }
-        self.bin_op_results(inst, results);
+        self.status_results(inst, results);
     }
 
-    /// The value, then one `int<1>` for each status flag.
-    fn bin_op_results(&mut self, inst: &Inst<Linked>, results: &mut Types) {
-        results.push(inst.types[0]);
+    /// After the value one `int<1>` for each status flag.
+    fn status_results(&mut self, inst: &Inst<Linked>, results: &mut Types) {
         let i1 = self.cx.program.predefined.i1;
         results.extend(std::iter::repeat_n(i1, inst.attrs.status.count()));
     }
@@ -104,11 +108,17 @@ impl Body<'_, '_> {
             let (from, to) = (self.cx.ty(from), self.cx.ty(to));
             let message = format!("{} from {from} to {to}: the lengths differ", self.inst_name());
             self.error(code::CONV_LENGTHS, Place::Type(1), message, "not as many elements");
-        } else if let Some((code, severity, text)) = self.conversion_fault(inst.op.rule(), from_lane, to_lane)
-        {
+            results.push(Var::UNTYPED);
+            return;
+        }
+        if let Some((code, severity, text)) = self.conversion_fault(inst.op.rule(), from_lane, to_lane) {
             let (from, to) = (self.cx.ty(from), self.cx.ty(to));
             let message = format!("{} cannot convert {from} to {to}", self.inst_name());
             self.report(code, Place::Type(1), severity, message, text);
+            if severity == Severity::Error {
+                results.push(Var::UNTYPED);
+                return;
+            }
         }
         self.want_arg(inst, args, 0, from);
         results.push(to);

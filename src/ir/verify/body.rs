@@ -7,7 +7,7 @@
 use super::Cx;
 use super::report::{DestNo, Place, counted};
 use crate::codes::{load, verify as code};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Severity, Span};
 use crate::draft::{DefKind, FuncDef};
 use crate::ids::*;
 use crate::inst::{Dest, Inst, Linked, Value};
@@ -126,6 +126,10 @@ impl Body<'_, '_> {
             let mut diagnostic =
                 Diagnostic::error(code::ENTRY_PARAMS, span, message).label(format!("this is {have_name}"));
             diagnostic.severity = self.cx.mismatch_severity(have, want);
+            if diagnostic.severity == Severity::Error {
+                // Who knows which of the two is meant: let it fit everywhere.
+                self.vars[param.index()].ty = Var::UNTYPED;
+            }
             self.cx.out.push(diagnostic);
         }
     }

@@ -35,7 +35,9 @@ impl Body<'_, '_> {
                 &[Ct::IrBuilder]
             }
         };
-        self.comm_type_argument(inst, comm);
+        if !self.comm_type_argument(inst, comm) {
+            return false;
+        }
         for (n, &param) in params.iter().enumerate() {
             self.comm_operand(inst, args, n, param);
         }
@@ -63,8 +65,8 @@ impl Body<'_, '_> {
         false
     }
 
-    /// What the type or signature argument may be, where the row cannot say it.
-    fn comm_type_argument(&mut self, inst: &Inst<Linked>, comm: CommInst) {
+    /// What the type or signature argument may be, where the row cannot say it. False where nothing more can be said.
+    fn comm_type_argument(&mut self, inst: &Inst<Linked>, comm: CommInst) -> bool {
         let types = &self.cx.program.types;
         let ctor = inst.types.first().map(|&ty| types.get(ty));
         match comm {
@@ -75,6 +77,7 @@ impl Body<'_, '_> {
                 if !matches!(ctor, Some(Type::Int(_))) =>
             {
                 self.bad_type(code::FUTEX_TYPE, 0, "int");
+                return false;
             }
             CommInst::NativePin | CommInst::NativeUnpin | CommInst::NativeGetAddr => match ctor {
                 Some(&(Type::Ref(referent) | Type::IRef(referent))) => {
@@ -82,9 +85,13 @@ impl Body<'_, '_> {
                     if yields_pointer && !self.cx.facts.is_native_safe(types, referent) {
                         let wants = "references to native-safe types";
                         self.bad_type(code::PTR_NATIVE_SAFE, 0, wants);
+                        return false;
                     }
                 }
-                _ => self.bad_type(code::PIN_TYPE, 0, "ref and iref"),
+                _ => {
+                    self.bad_type(code::PIN_TYPE, 0, "ref and iref");
+                    return false;
+                }
             },
             CommInst::NativeExpose => {
                 let span = self.span(Place::Sig(0));
@@ -92,6 +99,7 @@ impl Body<'_, '_> {
             }
             _ => {}
         }
+        true
     }
 
     fn comm_operand(&mut self, inst: &Inst<Linked>, args: &[TypeId], n: usize, param: Ct) {

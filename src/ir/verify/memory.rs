@@ -102,23 +102,28 @@ impl Body<'_, '_> {
 
     pub(super) fn get_field_iref(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
         let field = self.field(inst, code::NO_FIELDS, "structs and hybrids");
-        self.want_location(inst, args);
+        if field != Var::UNTYPED {
+            self.want_location(inst, args);
+        }
         let result = self.location_type(inst.attrs.ptr, field);
         results.push(result);
     }
 
     pub(super) fn get_elem_iref(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
         let element = self.element(inst);
-        self.want_location(inst, args);
+        if element != Var::UNTYPED {
+            self.want_location(inst, args);
+        }
         self.index(inst, args, 1);
         let result = self.location_type(inst.attrs.ptr, element);
         results.push(result);
     }
 
     pub(super) fn shift_iref(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
-        let ty = inst.types[0];
+        let mut ty = inst.types[0];
         if matches!(self.cx.program.types.get(ty), Type::Void | Type::Hybrid { .. }) {
             self.bad_type(code::SHIFT_TYPE, 0, "types that an array can have as elements");
+            ty = Var::UNTYPED;
         } else {
             self.want_location(inst, args);
         }

@@ -13,9 +13,10 @@
 //!
 //! How a mistake stays one error
 //! * Everything is checked; nothing stops at the first error. Diagnostics come in textual order.
-//! * A result whose type an error hides is [`Var::UNTYPED`](crate::program::Var::UNTYPED), and an untyped operand fits
-//!   everywhere. Where the type arguments still say what the result is (`ADD <@i64>`), it keeps that type.
-//! * An ill-formed type is reported at its definition only; see [`facts`].
+//! * A result whose type an error hides is [`Var::UNTYPED`], and an untyped operand fits everywhere. So is the result of
+//!   an instruction whose type arguments are wrong, and its operands are not compared with them. When only an operand is
+//!   wrong, the type arguments still say what the result is (`ADD <@i64>`).
+//! * An ill-formed type is reported at its definition only; see facts.rs.
 //!
 //! Invariants
 //! * A bundle without errors has no untyped variable.
@@ -24,7 +25,7 @@
 //! * Types are compared by [`TypeStore::same`](crate::types::TypeStore::same), never by id or name.
 //!
 //! In lenient mode a mismatch between types of one size and register class is a warning, see
-//! [`facts::interchangeable`].
+//! `facts::interchangeable`.
 
 mod aggregate;
 mod arith;
