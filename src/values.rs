@@ -288,11 +288,27 @@ impl Mu {
     pub fn value_to_text(&self, value: &Value) -> String {
         let mut out = String::new();
         let mut words = value.words.as_slice();
-        self.write_value(value.ty, &mut words, &mut out);
+        // Types may be nested deeper than the host stack, so what is left to write is a list.
+        let mut work = vec![Piece::Value(value.ty)];
+        while let Some(piece) = work.pop() {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(ty) => self.write_value(ty, &mut words, &mut out, &mut work),
+                Piece::Elements(_, 0) => {}
+                Piece::Elements(elem, count) => {
+                    if count > 1 {
+                        work.push(Piece::Elements(elem, count - 1));
+                        work.push(Piece::Text(", "));
+                    }
+                    work.push(Piece::Value(elem));
+                }
+            }
+        }
         out
     }
 
-    fn write_value(&self, ty: TypeId, words: &mut &[u64], out: &mut String) {
+    /// Writes a scalar, or says what there is to write for a value of several parts (last first).
+    fn write_value(&self, ty: TypeId, words: &mut &[u64], out: &mut String, work: &mut Vec<Piece>) {
         let mut next = || match words.split_first() {
             Some((&word, rest)) => {
                 *words = rest;
@@ -314,20 +330,16 @@ impl Mu {
             },
             Type::TagRef64 => write!(out, "{}", tagref_text(next())),
             Type::Struct(fields) => {
-                out.push('{');
-                for (index, &field) in fields.iter().enumerate() {
-                    out.push_str(if index == 0 { "" } else { ", " });
-                    self.write_value(field, words, out);
+                work.push(Piece::Text("}"));
+                for (index, &field) in fields.iter().enumerate().rev() {
+                    work.push(Piece::Value(field));
+                    work.push(Piece::Text(if index == 0 { "" } else { ", " }));
                 }
-                write!(out, "}}")
+                write!(out, "{{")
             }
             Type::Array(elem, length) | Type::Vector(elem, length) => {
-                out.push('{');
-                for index in 0..*length {
-                    out.push_str(if index == 0 { "" } else { ", " });
-                    self.write_value(*elem, words, out);
-                }
-                write!(out, "}}")
+                work.extend([Piece::Text("}"), Piece::Elements(*elem, *length)]);
+                write!(out, "{{")
             }
             Type::Void | Type::Hybrid { .. } => write!(out, "void"),
             Type::Ref(_)
@@ -339,6 +351,14 @@ impl Mu {
             | Type::IrBuilderRef => write!(out, "{}", if next() == 0 { "null" } else { "nonnull" }),
         };
     }
+}
+
+/// Something [`Mu::value_to_text`] has still to write.
+enum Piece {
+    Text(&'static str),
+    Value(TypeId),
+    /// Elements of one type, with commas between.
+    Elements(TypeId, u64),
 }
 
 /// An entity of the wanted kind by name; for commands.
@@ -375,7 +395,10 @@ pub fn parse_int(text: &str) -> Option<u128> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let magnitude = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(hex) => u128::from_str_radix(hex, 16).ok()?,
+        Some(hex) if hex.starts_with(|c: char| c.is_ascii_hexdigit()) => {
+            u128::from_str_radix(hex, 16).ok()?
+        }
+        Some(_) => return None,
         None if digits.starts_with(|c: char| c.is_ascii_digit()) => digits.parse().ok()?,
         None => return None,
     };

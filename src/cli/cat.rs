@@ -20,7 +20,7 @@ pub struct CatArgs {
 }
 
 fn help() -> String {
-    let codes = Exit::table(&[Exit::Start, Exit::Bundle, Exit::Usage]);
+    let codes = Exit::table(&[Exit::Ok, Exit::Start, Exit::Bundle, Exit::Usage]);
     format!(
         "\
 Examples:

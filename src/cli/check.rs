@@ -23,7 +23,7 @@ pub struct CheckArgs {
 }
 
 fn help() -> String {
-    let codes = Exit::table(&[Exit::Start, Exit::Bundle, Exit::Usage]);
+    let codes = Exit::table(&[Exit::Ok, Exit::Start, Exit::Bundle, Exit::Usage]);
     format!(
         "\
 Examples:

@@ -45,7 +45,7 @@ impl Call {
         if params.len() != args.len() {
             let types: Vec<String> = params.iter().map(|&ty| mu.program().display_type(ty)).collect();
             return Err(Failure::usage(format!(
-                "{name} takes {} arguments ({}), {} were given (behind --)",
+                "{name} takes {} arguments ({}), and {} are given behind `--`",
                 params.len(),
                 types.join(" "),
                 args.len()

@@ -68,8 +68,8 @@ impl Exit {
     /// What it means, for the help text.
     const fn meaning(self) -> &'static str {
         match self {
-            Exit::Ok => "the entry function returned (a C-like main: its result, modulo 256)",
-            Exit::Differs => "mu fmt --check: not formatted; mu test: failed",
+            Exit::Ok => "success; after a C-like main, its result modulo 256",
+            Exit::Differs => "a file is not formatted (mu fmt --check), or a script failed (mu test)",
             Exit::Exception => "an exception left the entry function",
             Exit::Undefined => "undefined behaviour",
             Exit::Trap => "a trap that nobody handles",

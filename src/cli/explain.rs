@@ -33,7 +33,7 @@ pub struct ExplainArgs {
 }
 
 fn help() -> String {
-    let codes = Exit::table(&[Exit::Usage]);
+    let codes = Exit::table(&[Exit::Ok, Exit::Usage]);
     format!(
         "\
 Examples:
@@ -216,7 +216,7 @@ fn ub_page(ub: Ub) -> String {
         .map(|inst| short_name(*inst));
     let who: Vec<&str> = ops.chain(comm).collect();
     if !who.is_empty() {
-        field(&mut out, "Can happen", &who.join(" "));
+        field(&mut out, "Met by", &who.join(" "));
     }
     field(&mut out, "See", ub.anchor());
     out

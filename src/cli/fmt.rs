@@ -28,7 +28,7 @@ pub struct FmtArgs {
 }
 
 fn help() -> String {
-    let codes = Exit::table(&[Exit::Differs, Exit::Bundle, Exit::Usage]);
+    let codes = Exit::table(&[Exit::Ok, Exit::Differs, Exit::Bundle, Exit::Usage]);
     format!(
         "\
 Examples:

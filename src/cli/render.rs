@@ -294,3 +294,64 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mu_vm::ir::codes::verify;
+    use mu_vm::ir::diag::Span;
+    use mu_vm::ir::ids::SourceId;
+
+    fn source(name: &str, text: &str) -> Source {
+        Source { name: name.to_owned(), text: text.into() }
+    }
+
+    fn diagnostic(start: usize, end: usize) -> Diagnostic {
+        let span = Span::new(SourceId(0), start, end);
+        Diagnostic::error(verify::OPERAND_TYPE, span, "wrong").label("here")
+    }
+
+    fn render(format: ErrorFormat, colour: bool, diagnostic: Diagnostic, sources: &[Source]) -> String {
+        Reporter::new(format, colour).diagnostics(&[diagnostic], sources)
+    }
+
+    #[test]
+    fn colours_only_where_asked_for() {
+        let sources = [source("a.uir", "one two\n")];
+        assert!(render(ErrorFormat::Human, true, diagnostic(4, 7), &sources).contains('\u{1b}'));
+        for format in [ErrorFormat::Human, ErrorFormat::Short, ErrorFormat::Json] {
+            assert!(!render(format, false, diagnostic(4, 7), &sources).contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn windows_of_several_texts_begin_with_the_primary_place() {
+        let far = format!("first\n{}last\n", "\n".repeat(200));
+        let sources = [source("b.uir", &far), source("a.uir", "other\n")];
+        let diagnostic = diagnostic(far.len() - 5, far.len() - 1)
+            .also(Span::new(SourceId(1), 0, 5), "there")
+            .also(Span::new(SourceId(0), 0, 5), "far");
+        let text = render(ErrorFormat::Human, false, diagnostic, &sources);
+        let places: Vec<&str> = text.lines().filter(|line| line.contains(".uir:")).collect();
+        assert_eq!(places.len(), 3, "{text}");
+        assert!(places[0].contains("b.uir:202:1") && places[1].contains("b.uir:1:1"), "{text}");
+        assert!(places[2].contains("a.uir:1:1"), "{text}");
+    }
+
+    #[test]
+    fn spans_beside_characters_and_texts_are_moved() {
+        // In the middle of a character, behind the end, of no text, of several lines.
+        let sources = [source("a.uir", "ä b\nc")];
+        for (start, end, place) in
+            [(1, 1, "1:1"), (90, 99, "2:2"), (6, 6, "2:2"), (0, 6, "1:1"), (3, 2, "1:3")]
+        {
+            let short = render(ErrorFormat::Short, false, diagnostic(start, end), &sources);
+            assert_eq!(short, format!("a.uir:{place}: error[MU-E3101]: wrong\n"));
+            render(ErrorFormat::Human, false, diagnostic(start, end), &sources);
+            render(ErrorFormat::Json, false, diagnostic(start, end), &sources);
+        }
+        let nowhere = Diagnostic::error(verify::OPERAND_TYPE, Span::NONE, "two\nlines");
+        assert_eq!(render(ErrorFormat::Short, false, nowhere.clone(), &[]), "error[MU-E3101]: two lines\n");
+        assert!(render(ErrorFormat::Human, false, nowhere, &[]).starts_with("error[MU-E3101]: two"));
+    }
+}

@@ -108,15 +108,11 @@ impl Report {
             let _ = write!(out, " {dim}[spec: {spec}]{dim:#}");
         }
         out.push('\n');
-        for frame in &self.backtrace.top {
-            human_frame(frame, &mut out);
-        }
+        human_frames(&self.backtrace.top, &mut out);
         if self.backtrace.omitted > 0 {
             let _ = writeln!(out, "  … {} frames omitted …", self.backtrace.omitted);
         }
-        for frame in &self.backtrace.bottom {
-            human_frame(frame, &mut out);
-        }
+        human_frames(&self.backtrace.bottom, &mut out);
         if let Some(help) = &self.help {
             let _ = writeln!(out, "help: {help}");
         }
@@ -158,15 +154,25 @@ impl Report {
     }
 }
 
-/// What an exception is: NULL, or an object of a type.
+/// Bytes of the content of an exception that are written.
+const CONTENT_SHOWN: usize = 200;
+
+/// What an exception is: NULL, or an object of a type and its content.
 fn exception_text(mu: &Mu, value: &Value) -> String {
     if value.is_null() {
         return "NULL".to_owned();
     }
-    match mu.runtime().heap.find_object(value.as_u64()) {
-        Some(object) => format!("an object of type {}", mu.program().display_type(object.ty)),
-        None => "a reference".to_owned(),
+    let Some(object) = mu.runtime().heap.find_object(value.as_u64()) else { return "a reference".to_owned() };
+    let mut text = format!("an object of type {}", mu.program().display_type(object.ty));
+    // Hybrids and very large objects are no values.
+    if let Ok(content) = mu.load(value, object.ty)
+        && !content.words().is_empty()
+    {
+        let content = mu.value_to_text(&content);
+        let (start, rest) = content.split_at(content.floor_char_boundary(CONTENT_SHOWN));
+        text.push_str(&format!(", {start}{}", if rest.is_empty() { "" } else { "…" }));
     }
+    text
 }
 
 /// What a frame is called.
@@ -176,6 +182,17 @@ fn frame_name(frame: &FrameInfo) -> String {
         (None, Some((block, index)), _) => format!("{block}:{index}"),
         (None, None, Some(version)) => format!("{version} (not started)"),
         (None, None, None) => format!("{} (undefined)", frame.func),
+    }
+}
+
+/// Recursion makes many equal frames; they are written once.
+fn human_frames(frames: &[FrameInfo], out: &mut String) {
+    for same in frames.chunk_by(|a, b| a == b) {
+        human_frame(&same[0], out);
+        if same.len() > 1 {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "  … and {} frames like it", same.len() - 1);
+        }
     }
 }
 

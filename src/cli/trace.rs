@@ -215,6 +215,14 @@ impl<W: Write> TraceWriter<W> {
         self.value(rt, here, ver.vars[var.index()].ty, slot, words);
     }
 
+    /// All operands of an instruction, separated by spaces.
+    fn operands(&mut self, rt: &Runtime, here: &Here<'_>, at: &At) {
+        for (index, &operand) in at.inst().args.iter().enumerate() {
+            self.line.push_str(if index == 0 { "" } else { " " });
+            self.operand(rt, here, &at.ver, operand);
+        }
+    }
+
     fn operand(&mut self, rt: &Runtime, here: &Here<'_>, ver: &FuncVer, operand: Value) {
         let program = &rt.program;
         let id = match operand {
@@ -305,33 +313,35 @@ impl<W: Write> TraceWriter<W> {
         self.begin(depth);
         let block = rt.program.display_name(at.ver.blocks[at.block.index()].id);
         let inst = at.inst();
+        // Writing to a string cannot fail.
         let _ = write!(self.line, "{block}:{} {}", at.index.0, inst.op.mnemonic());
         if let Some(comm) = inst.attrs.comm {
             let _ = write!(self.line, " {}", comm.name());
         }
-        for &operand in &inst.args {
-            self.line.push(' ');
-            self.operand(rt, here, &at.ver, operand);
-        }
+        self.line.push_str(if inst.args.is_empty() { "" } else { " " });
+        self.operands(rt, here, at);
         self.end();
     }
 
+    /// The line of an instruction that ends its frame.
     fn exit_line(&mut self, rt: &Runtime, here: &Here<'_>, depth: usize, at: &At) {
-        let inst = at.inst();
-        let word = match inst.op {
-            Op::Ret => "leave",
-            Op::TailCall => "tail",
-            _ => "throw",
-        };
         self.begin(depth);
-        let _ = write!(self.line, "{word} {}", version_name(rt, here.code.of));
-        let operands = if inst.op == Op::TailCall { &[][..] } else { &inst.args };
-        self.line.push_str(if inst.op == Op::Ret { " (" } else { "" });
-        for (index, &operand) in operands.iter().enumerate() {
-            self.line.push_str(if index == 0 && inst.op == Op::Ret { "" } else { " " });
-            self.operand(rt, here, &at.ver, operand);
+        let name = version_name(rt, here.code.of);
+        match at.inst().op {
+            Op::Ret => {
+                let _ = write!(self.line, "leave {name} (");
+                self.operands(rt, here, at);
+                self.line.push(')');
+            }
+            Op::TailCall => {
+                let _ = write!(self.line, "tail {name}");
+            }
+            // THROW, the only other one.
+            _ => {
+                let _ = write!(self.line, "throw {name} ");
+                self.operands(rt, here, at);
+            }
         }
-        self.line.push_str(if inst.op == Op::Ret { ")" } else { "" });
         self.end();
     }
 

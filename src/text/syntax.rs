@@ -1,6 +1,6 @@
 //! The written form of an instruction as one line of grammar, for help texts and `mu explain`.
 
-use mu_ir::table::{AngleArg, Op, Part};
+use mu_ir::table::{AngleArg, Effect, Op, Part, Rule};
 
 /// The written form of an instruction, from the table: `LOAD [PTR] [ORDER] <T> v [EXC(dest dest)]`.
 ///
@@ -10,6 +10,15 @@ use mu_ir::table::{AngleArg, Op, Part};
 pub fn syntax(op: Op) -> String {
     let mut out = op.mnemonic().to_owned();
     for &part in op.form().parts() {
+        // One form serves all binary operations; but only divisions may throw, and only integers have a status.
+        let is_absent = match part {
+            Part::Exc => !op.effects().has(Effect::MayThrow),
+            Part::Status => op.rule() == Rule::FpBinOp,
+            _ => false,
+        };
+        if is_absent {
+            continue;
+        }
         out.push(' ');
         out.push_str(&part_syntax(part));
     }
@@ -63,5 +72,8 @@ mod tests {
         assert_eq!(syntax(Op::Load), "LOAD [PTR] [ORDER] <T> v [EXC(dest dest)]");
         assert_eq!(syntax(Op::GetFieldIRef), "GETFIELDIREF [PTR] <T index> v");
         assert_eq!(syntax(Op::Ret), "RET (v …)");
+        assert_eq!(syntax(Op::Add), "ADD [[#N #Z #C #V]] <T> v v");
+        assert_eq!(syntax(Op::SDiv), "SDIV [[#N #Z #C #V]] <T> v v [EXC(dest dest)]");
+        assert_eq!(syntax(Op::FAdd), "FADD <T> v v");
     }
 }

@@ -74,8 +74,10 @@ impl Region {
     /// `count` words from an address, or no words if they are not all inside.
     #[inline]
     pub fn words(&self, address: u64, count: u32) -> &[Cell<u64>] {
-        let bytes = u64::from(count) * 8;
-        if address < self.base || address & 7 != 0 || address.saturating_add(bytes) > self.end {
+        // One comparison for both ends: an address below the base wraps to a great offset.
+        let offset = address.wrapping_sub(self.base);
+        let size = self.end - self.base;
+        if offset & 7 != 0 || offset > size || size - offset < u64::from(count) * 8 {
             return &[];
         }
         debug_assert!(self.memory.is_some());
