@@ -238,6 +238,10 @@ fn traces() {
         ],
     ];
     insta::assert_snapshot!("traces", all(&lines));
+    insta::assert_snapshot!(
+        "traces_of_values",
+        everything(&["run", "tests/cli/traced.uir", "--trace=ops,calls"])
+    );
     // Addresses differ from run to run, and must not show.
     let line: &[&str] = &["run", "examples/quicksort.uir", "--trace=calls,ops", "--", "20", "1"];
     assert_eq!(everything(line), everything(line));

@@ -388,10 +388,11 @@ fn version_name(rt: &Runtime, of: CodeOf) -> String {
     }
 }
 
-/// The shortest text that reads back as the same number.
-fn fp<F: std::fmt::Debug + PartialEq + Copy>(line: &mut String, value: F) -> std::fmt::Result {
-    // Only NaN differs from itself; its sign and payload are unspecified.
-    if value == value { write!(line, "{value:?}") } else { write!(line, "nan") }
+/// The shortest text that reads back as the same number. Sign and payload of NaN are unspecified.
+fn fp(line: &mut String, value: impl std::fmt::Debug) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    line.push_str(if text == "NaN" { "nan" } else { &text });
+    Ok(())
 }
 
 impl Ordinals {

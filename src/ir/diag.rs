@@ -132,7 +132,8 @@ impl Source {
                 line_start = index + 1;
             }
         }
-        let column = self.text[line_start..].char_indices().take_while(|(at, _)| line_start + at < offset).count();
+        let column =
+            self.text[line_start..].char_indices().take_while(|(at, _)| line_start + at < offset).count();
         (line, column as u32 + 1)
     }
 }

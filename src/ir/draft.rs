@@ -121,7 +121,9 @@ impl<V> ConstCtor<V> {
     /// Refers to the members in another way.
     pub fn map<V2>(&self, member: impl FnMut(&V) -> V2) -> ConstCtor<V2> {
         match self {
-            ConstCtor::Int { negative, magnitude } => ConstCtor::Int { negative: *negative, magnitude: *magnitude },
+            ConstCtor::Int { negative, magnitude } => {
+                ConstCtor::Int { negative: *negative, magnitude: *magnitude }
+            }
             ConstCtor::Float(bits) => ConstCtor::Float(*bits),
             ConstCtor::Double(bits) => ConstCtor::Double(*bits),
             ConstCtor::Null => ConstCtor::Null,

@@ -7,18 +7,22 @@
 //!
 //! Any error truncates the program to what it was before. Warnings (lenient mode) do not.
 //!
+//! Work and memory are proportional to the draft, however many errors it has: [`Errors`] keeps the first of them, and a
+//! diagnostic beyond those is not even made. Nothing recurses.
+//!
 //! ```text
 //! Program ── mark ──> append types, constants, functions, versions ──> verify ──> keep, or truncate to the mark
 //! ```
 
 use crate::codes::{load as code_load, name as code};
 use crate::diag::{Diagnostic, Severity, Span};
-use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FuncDef};
+use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FixedHasher, FuncDef};
 use crate::ids::*;
 use crate::inst::{Dest, ExcClause, Inst, Linked, Unlinked, Use, Value};
 use crate::program::*;
 use crate::types::{Signature, Type};
 use crate::verify;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// How to load a bundle.
@@ -41,9 +45,35 @@ pub struct Loaded {
 /// At most this many errors are reported for a bundle.
 const ERRORS_MAX: usize = 200;
 
+/// The errors of linking: the first [`ERRORS_MAX`] that were met.
+#[derive(Default)]
+struct Errors(Vec<Diagnostic>);
+
+impl Errors {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether further errors would not be shown.
+    fn is_full(&self) -> bool {
+        self.0.len() >= ERRORS_MAX
+    }
+
+    fn push(&mut self, error: Diagnostic) {
+        if !self.is_full() {
+            self.0.push(error);
+        }
+    }
+}
+
 /// Appends a draft to the program, or reports every error and leaves the program as it was at `before`
 /// (a mark taken before the bundle's source text was added).
-pub fn load(program: &mut Program, draft: &Draft, before: Mark, options: &Options<'_>) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn load(
+    program: &mut Program,
+    draft: &Draft,
+    before: Mark,
+    options: &Options<'_>,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let mark = program.mark();
     let mut linker = Linker::new(program, draft);
     linker.define_all();
@@ -51,10 +81,11 @@ pub fn load(program: &mut Program, draft: &Draft, before: Mark, options: &Option
     let (errors, spans) = (linker.errors, linker.spans);
     if !errors.is_empty() {
         program.truncate(&before);
-        return Err(finish(errors));
+        return Err(finish(errors.0));
     }
     let found = verify::verify(program, &mark, draft, &spans, verify::Options { lenient: options.lenient });
-    let (errors, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|diag| diag.severity == Severity::Error);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|diag| diag.severity == Severity::Error);
     if errors.is_empty() {
         Ok(Loaded { mark, warnings })
     } else {
@@ -73,7 +104,7 @@ fn finish(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
 struct Linker<'p> {
     program: &'p mut Program,
     draft: &'p Draft,
-    errors: Vec<Diagnostic>,
+    errors: Errors,
     spans: verify::Spans,
     /// What each symbol of the draft is, as far as this draft defines it.
     defined: Vec<Option<Entity>>,
@@ -83,6 +114,10 @@ struct Linker<'p> {
     ids: Vec<MuId>,
     /// Symbols looked up in the program: not yet, not there, there.
     found: Vec<Lookup>,
+    /// The signatures of the functions this draft defines, as they are written.
+    func_sigs: Vec<Use>,
+    /// Number of functions in front of those.
+    old_funcs: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -95,15 +130,18 @@ enum Lookup {
 impl<'p> Linker<'p> {
     fn new(program: &'p mut Program, draft: &'p Draft) -> Self {
         let count = draft.symbols.len();
+        let old_funcs = program.funcs.len();
         Linker {
             program,
             draft,
-            errors: Vec::new(),
+            errors: Errors::default(),
             spans: verify::Spans::default(),
             defined: vec![None; count],
             places: vec![Span::NONE; count],
             ids: vec![MuId::NONE; count],
             found: vec![Lookup::Unknown; count],
+            func_sigs: Vec::new(),
+            old_funcs,
         }
     }
 
@@ -143,14 +181,16 @@ impl<'p> Linker<'p> {
                     self.define(*name, Entity::Expose(ExposeId::new(next(&mut exposes))));
                     self.spans.exposes.push(index);
                 }
-                DefKind::FuncDecl { name, .. } => {
+                DefKind::FuncDecl { name, sig } => {
                     if self.declare_func(*name, false) {
+                        self.func_sigs.push(*sig);
                         self.define(*name, Entity::Func(FuncId::new(next(&mut funcs))));
                         self.spans.funcs.push(index);
                     }
                 }
                 DefKind::FuncDef(func) => {
                     if self.declare_func(func.name, true) {
+                        self.func_sigs.push(func.sig);
                         self.define(func.name, Entity::Func(FuncId::new(next(&mut funcs))));
                         self.spans.funcs.push(index);
                     }
@@ -167,8 +207,12 @@ impl<'p> Linker<'p> {
         if let Some(Entity::Func(_)) = self.defined[sym] {
             let text = self.sym_text(name.sym);
             self.errors.push(
-                Diagnostic::error(code::DECLARED_TWICE, name.span, format!("{text} stands twice in this bundle"))
-                    .also(self.places[sym], "first here"),
+                Diagnostic::error(
+                    code::DECLARED_TWICE,
+                    name.span,
+                    format!("{text} stands twice in this bundle"),
+                )
+                .also(self.places[sym], "first here"),
             );
             return false;
         }
@@ -299,10 +343,8 @@ impl<'p> Linker<'p> {
                     }
                     let sig = ctor.sig_arg().map(|&sig| self.sig(sig));
                     let mut args = args.into_iter();
-                    let ctor: Type = ctor.map(
-                        |_| args.next().unwrap_or(TypeId(0)),
-                        |_| sig.unwrap_or(SigId(0)),
-                    );
+                    let ctor: Type =
+                        ctor.map(|_| args.next().unwrap_or(TypeId(0)), |_| sig.unwrap_or(SigId(0)));
                     types.push((self.id_of_sym(name.sym), ctor));
                 }
                 DefKind::Sig { name, sig } => {
@@ -361,24 +403,17 @@ impl<'p> Linker<'p> {
         }
     }
 
-    /// Signature of a function; of one that comes later in this bundle too.
+    /// Signature of a function; of one that comes later in this bundle too. An unknown one is reported at the function.
     fn func_sig(&mut self, func: FuncId) -> SigId {
         if let Some(known) = self.program.funcs.get(func.index()) {
             return known.sig;
         }
-        let draft = self.draft;
-        let wanted = Some(Entity::Func(func));
-        for def in &draft.defs {
-            let (name, sig) = match &def.kind {
-                DefKind::FuncDecl { name, sig } => (*name, *sig),
-                DefKind::FuncDef(func) => (func.name, func.sig),
-                _ => continue,
-            };
-            if self.defined[name.sym.index()] == wanted {
-                return self.sig(sig);
-            }
+        let written =
+            func.index().checked_sub(self.old_funcs).and_then(|new| self.func_sigs.get(new)).copied();
+        match written.and_then(|sig| self.entity(sig)) {
+            Some(Entity::Sig(sig)) => sig,
+            _ => SigId(0),
         }
-        SigId(0)
     }
 
     fn add_func(&mut self, name: Use, sig: SigId) {
@@ -394,19 +429,24 @@ impl<'p> Linker<'p> {
         let address = (options.resolve_extern)(symbol);
         if address.is_none() {
             self.errors.push(
-                Diagnostic::error(code_load::UNRESOLVED_SYMBOL, span, format!("no symbol \"{symbol}\" is loaded"))
-                    .help("symbols of libc and libm are there; name other libraries with --lib"),
+                Diagnostic::error(
+                    code_load::UNRESOLVED_SYMBOL,
+                    span,
+                    format!("no symbol \"{symbol}\" is loaded"),
+                )
+                .help("symbols of libc and libm are there; name other libraries with --lib"),
             );
         }
         address
     }
 
-    fn resolve_func(&mut self, func: &FuncDef, span: Span) -> (Option<FuncId>, FuncVer) {
+    fn resolve_func(&mut self, func: &'p FuncDef, span: Span) -> (Option<FuncId>, FuncVer) {
         let ver = match self.defined[func.version.sym.index()] {
             Some(Entity::FuncVer(ver)) => ver,
             _ => FuncVerId(u32::MAX),
         };
-        let mut body = Body { linker: self, ver, vars: Vec::new(), block: BlockIdx(0), block_vars: 0..0 };
+        let (block, vars, local_names) = (BlockIdx(0), Vec::new(), None);
+        let mut body = Body { linker: self, func, ver, vars, block, block_vars: 0..0, local_names };
         let blocks = func.blocks.iter().enumerate().map(|(at, block)| body.block(at, block)).collect();
         let vars = body.vars;
         let sig = self.sig(func.sig);
@@ -450,7 +490,11 @@ impl<'p> Linker<'p> {
         }
     }
 
+    #[cold]
     fn wrong(&mut self, use_: Use, entity: Option<Entity>, wanted: &str) {
+        if self.errors.is_full() {
+            return;
+        }
         let text = self.sym_text(use_.sym);
         let place = self.places[use_.sym.index()];
         let error = match entity {
@@ -533,9 +577,15 @@ impl<'p> Linker<'p> {
 
     fn entity_span(&self, id: MuId) -> Span {
         match self.program.entity(id) {
-            Some(Entity::Const(id)) => self.program.consts.get(id.index()).map_or(Span::NONE, |entity| entity.span),
-            Some(Entity::Global(id)) => self.program.globals.get(id.index()).map_or(Span::NONE, |entity| entity.span),
-            Some(Entity::Func(id)) => self.program.funcs.get(id.index()).map_or(Span::NONE, |entity| entity.span),
+            Some(Entity::Const(id)) => {
+                self.program.consts.get(id.index()).map_or(Span::NONE, |entity| entity.span)
+            }
+            Some(Entity::Global(id)) => {
+                self.program.globals.get(id.index()).map_or(Span::NONE, |entity| entity.span)
+            }
+            Some(Entity::Func(id)) => {
+                self.program.funcs.get(id.index()).map_or(Span::NONE, |entity| entity.span)
+            }
             Some(Entity::FuncVer(id)) => {
                 self.program.func_vers.get(id.index()).map_or(Span::NONE, |entity| entity.span)
             }
@@ -547,14 +597,17 @@ impl<'p> Linker<'p> {
 /// Resolution inside a function version.
 struct Body<'a, 'p> {
     linker: &'a mut Linker<'p>,
+    func: &'p FuncDef,
     ver: FuncVerId,
     vars: Vec<Var>,
     block: BlockIdx,
     /// The variables of the current block.
     block_vars: std::ops::Range<usize>,
+    /// Where each local name of the version is defined first; made when the first error wants it.
+    local_names: Option<HashMap<&'p str, Span, FixedHasher>>,
 }
 
-impl Body<'_, '_> {
+impl<'p> Body<'_, 'p> {
     fn block(&mut self, at: usize, block: &DraftBlock) -> Block {
         let start = self.vars.len();
         let results: usize = block.insts.iter().map(|inst| inst.results.len()).sum();
@@ -592,10 +645,12 @@ impl Body<'_, '_> {
         linked.sigs = inst.sigs.iter().map(|&sig| self.linker.sig(sig)).collect();
         linked.args = inst.args.iter().map(|&arg| self.value(arg)).collect();
         linked.dests = inst.dests.iter().map(|dest| self.dest(dest)).collect();
-        linked.exc = inst.exc.as_ref().map(|exc| {
-            Box::new(ExcClause { nor: self.dest(&exc.nor), exc: self.dest(&exc.exc) })
-        });
-        linked.keepalives = inst.keepalives.as_ref().map(|list| list.iter().map(|&var| self.value(var)).collect());
+        linked.exc = inst
+            .exc
+            .as_ref()
+            .map(|exc| Box::new(ExcClause { nor: self.dest(&exc.nor), exc: self.dest(&exc.exc) }));
+        linked.keepalives =
+            inst.keepalives.as_ref().map(|list| list.iter().map(|&var| self.value(var)).collect());
         linked.attrs = inst.attrs;
         linked
     }
@@ -604,9 +659,7 @@ impl Body<'_, '_> {
         let block = match self.linker.entity(dest.block) {
             Some(Entity::Block(ver, block)) if ver == self.ver => block,
             Some(Entity::Block(..)) => {
-                let text = self.linker.sym_text(dest.block.sym);
-                let message = format!("{text} belongs to another function version");
-                self.linker.errors.push(Diagnostic::error(code::OTHER_FUNCTION, dest.block.span, message));
+                self.other_function(dest.block);
                 BlockIdx(0)
             }
             other => {
@@ -621,9 +674,7 @@ impl Body<'_, '_> {
         match self.linker.entity(use_) {
             Some(Entity::Var(ver, var)) => {
                 if ver != self.ver {
-                    let text = self.linker.sym_text(use_.sym);
-                    let message = format!("{text} belongs to another function version");
-                    self.linker.errors.push(Diagnostic::error(code::OTHER_FUNCTION, use_.span, message));
+                    self.other_function(use_);
                 } else if !self.block_vars.contains(&var.index()) {
                     self.other_block(use_);
                 }
@@ -644,7 +695,11 @@ impl Body<'_, '_> {
         }
     }
 
+    #[cold]
     fn other_block(&mut self, use_: Use) {
+        if self.linker.errors.is_full() {
+            return;
+        }
         let text = self.linker.sym_text(use_.sym);
         let place = self.linker.places[use_.sym.index()];
         let message = format!("{text} is a variable of another basic block");
@@ -655,10 +710,24 @@ impl Body<'_, '_> {
         );
     }
 
-    /// `%x` that this block does not define: if another block of the version has one, say so.
-    fn unknown_variable(&mut self, use_: Use) {
+    #[cold]
+    fn other_function(&mut self, use_: Use) {
+        if self.linker.errors.is_full() {
+            return;
+        }
         let text = self.linker.sym_text(use_.sym);
-        let elsewhere = self.same_name_elsewhere(&text);
+        let message = format!("{text} belongs to another function version");
+        self.linker.errors.push(Diagnostic::error(code::OTHER_FUNCTION, use_.span, message));
+    }
+
+    /// `%x` that this block does not define: if another block of the version has one, say so.
+    #[cold]
+    fn unknown_variable(&mut self, use_: Use) {
+        if self.linker.errors.is_full() {
+            return;
+        }
+        let text = self.linker.sym_text(use_.sym);
+        let elsewhere = self.same_name_elsewhere(use_.sym);
         let mut error = Diagnostic::error(code::UNKNOWN_NAME, use_.span, format!("nothing is called {text}"))
             .label("expected a variable");
         if let Some(place) = elsewhere {
@@ -669,24 +738,27 @@ impl Body<'_, '_> {
         self.linker.errors.push(error);
     }
 
-    fn same_name_elsewhere(&self, text: &str) -> Option<Span> {
-        let (block_name, local) = text.rsplit_once('.')?;
-        let (ver_name, _) = block_name.rsplit_once('.')?;
+    /// Where the version defines the local name of a symbol of this block.
+    fn same_name_elsewhere(&mut self, sym: Sym) -> Option<Span> {
         let draft = self.linker.draft;
-        // Errors are few; a walk over the definitions keeps the common case free of bookkeeping.
-        draft.defs.iter().find_map(|def| {
-            let DefKind::FuncDef(func) = &def.kind else { return None };
-            if draft.symbols.name(func.version.sym) != Some(ver_name) {
-                return None;
-            }
-            let names = func.blocks.iter().flat_map(|block| {
+        let local_name = |block: &DraftBlock, sym: Sym| {
+            let name = draft.symbols.name(sym)?.strip_prefix(draft.symbols.name(block.name.sym)?)?;
+            name.strip_prefix('.')
+        };
+        let func = self.func;
+        let names = self.local_names.get_or_insert_with(|| {
+            let mut names = HashMap::default();
+            for block in &func.blocks {
                 let params = block.params.iter().map(|&(_, name)| name);
-                params.chain(block.insts.iter().flat_map(|inst| inst.results.iter().copied()))
-            });
-            names.into_iter().find_map(|name| {
-                let found = draft.symbols.name(name.sym)?.rsplit_once('.')?.1 == local;
-                found.then_some(name.span)
-            })
-        })
+                let results = block.insts.iter().flat_map(|inst| inst.results.iter().copied());
+                for name in params.chain(block.exc_param).chain(results) {
+                    if let Some(local) = local_name(block, name.sym) {
+                        names.entry(local).or_insert(name.span);
+                    }
+                }
+            }
+            names
+        });
+        names.get(local_name(&func.blocks[self.block.index()], sym)?).copied()
     }
 }

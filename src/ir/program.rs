@@ -395,7 +395,11 @@ impl Program {
             Type::FuncRef(sig) | Type::UFuncPtr(sig) => vec![self.display_sig(*sig)],
             _ => ctor.type_args().map(|&arg| self.display_type(arg)).collect(),
         };
-        if args.is_empty() { ctor.keyword().into() } else { format!("{}<{}>", ctor.keyword(), args.join(" ")) }
+        if args.is_empty() {
+            ctor.keyword().into()
+        } else {
+            format!("{}<{}>", ctor.keyword(), args.join(" "))
+        }
     }
 
     /// A signature for messages.
@@ -404,9 +408,8 @@ impl Program {
         if id != MuId::NONE {
             return self.display_name(id);
         }
-        let list = |types: &[TypeId]| {
-            types.iter().map(|&ty| self.display_type(ty)).collect::<Vec<_>>().join(" ")
-        };
+        let list =
+            |types: &[TypeId]| types.iter().map(|&ty| self.display_type(ty)).collect::<Vec<_>>().join(" ");
         let Signature { params, rets } = self.types.sig(sig);
         format!("({}) -> ({})", list(params), list(rets))
     }

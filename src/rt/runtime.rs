@@ -117,7 +117,8 @@ impl Runtime {
             memory: Memory::new(),
             unit_cache: UnitCache::default(),
             stacks: Stacks::new(config.stack_bytes, config.stacks_max),
-            symbols: Symbols::new(&config.libraries).map_err(|error| NewRuntimeError::Library(error.to_string()))?,
+            symbols: Symbols::new(&config.libraries)
+                .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
             funcs: Vec::new(),
             globals: Vec::new(),
             watchpoints: BTreeMap::new(),
@@ -137,14 +138,14 @@ impl Runtime {
             self.program.truncate(&before);
             let type_count = self.program.types.type_count();
             self.layouts.truncate(type_count);
-            return Err(vec![error]);
+            return Err(vec![*error]);
         }
         self.note_functions(&loaded.mark);
         self.epoch += 1;
         Ok(loaded.warnings)
     }
 
-    fn make_globals(&mut self) -> Result<(), Diagnostic> {
+    fn make_globals(&mut self) -> Result<(), Box<Diagnostic>> {
         for global in &self.program.globals[self.globals.len()..] {
             let types = &self.program.types;
             let layout = self.layouts.of(types, global.ty);
@@ -154,7 +155,7 @@ impl Runtime {
                 .ok_or_else(|| {
                     let name = self.program.display_name(global.id);
                     let message = format!("there is no memory for global cell {name}");
-                    Diagnostic::error(code::NO_MEMORY_FOR_GLOBAL, global.span, message)
+                    Box::new(Diagnostic::error(code::NO_MEMORY_FOR_GLOBAL, global.span, message))
                 })?;
             self.globals.push(address.0);
         }

@@ -145,9 +145,15 @@ fn convert(op: Op, from: LaneKind, to: LaneKind, a: u128) -> u128 {
             _ => conv::wide::zext(from.into(), a as u64),
         },
         (LaneKind::F32, LaneKind::F64) => conv::bitcast_to_int(conv::fpext(f32::from_bits(a as u32))).into(),
-        (LaneKind::F64, LaneKind::F32) => conv::bitcast_to_int(conv::fptrunc(f64::from_bits(a as u64))).into(),
-        (LaneKind::F32, LaneKind::Int(to)) => fp_to_int(op, to.into(), f32::from_bits(a as u32), a as u64).into(),
-        (LaneKind::F64, LaneKind::Int(to)) => fp_to_int(op, to.into(), f64::from_bits(a as u64), a as u64).into(),
+        (LaneKind::F64, LaneKind::F32) => {
+            conv::bitcast_to_int(conv::fptrunc(f64::from_bits(a as u64))).into()
+        }
+        (LaneKind::F32, LaneKind::Int(to)) => {
+            fp_to_int(op, to.into(), f32::from_bits(a as u32), a as u64).into()
+        }
+        (LaneKind::F64, LaneKind::Int(to)) => {
+            fp_to_int(op, to.into(), f64::from_bits(a as u64), a as u64).into()
+        }
         (LaneKind::F32, LaneKind::Wide) => fp_to_wide(op, f32::from_bits(a as u32)),
         (LaneKind::F64, LaneKind::Wide) => fp_to_wide(op, f64::from_bits(a as u64)),
         (LaneKind::Int(from), LaneKind::F32) => int_to_fp::<f32>(op, from.into(), a as u64).into(),

@@ -267,102 +267,369 @@ pub struct CommInfo {
 #[allow(missing_docs, reason = "d, a, b are the result's and operands' slots, w the width in bits")]
 pub enum Instr {
     // integers up to 64 bits
-    Add { w: u8, d: Slot, a: Slot, b: Slot },
-    Sub { w: u8, d: Slot, a: Slot, b: Slot },
-    Mul { w: u8, d: Slot, a: Slot, b: Slot },
-    Shl { w: u8, d: Slot, a: Slot, b: Slot },
-    LShr { w: u8, d: Slot, a: Slot, b: Slot },
-    AShr { w: u8, d: Slot, a: Slot, b: Slot },
-    And { d: Slot, a: Slot, b: Slot },
-    Or { d: Slot, a: Slot, b: Slot },
-    Xor { d: Slot, a: Slot, b: Slot },
+    Add {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Sub {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Mul {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Shl {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    LShr {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    AShr {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    And {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Or {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Xor {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
     /// SDIV, SREM, UDIV, UREM without an exception clause.
-    SDiv { w: u8, d: Slot, a: Slot, b: Slot },
-    SRem { w: u8, d: Slot, a: Slot, b: Slot },
-    UDiv { w: u8, d: Slot, a: Slot, b: Slot },
-    URem { w: u8, d: Slot, a: Slot, b: Slot },
+    SDiv {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    SRem {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    UDiv {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    URem {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
     // comparisons of integers, pointers and references
-    Eq { d: Slot, a: Slot, b: Slot },
-    Ne { d: Slot, a: Slot, b: Slot },
-    SGe { w: u8, d: Slot, a: Slot, b: Slot },
-    SGt { w: u8, d: Slot, a: Slot, b: Slot },
-    SLe { w: u8, d: Slot, a: Slot, b: Slot },
-    SLt { w: u8, d: Slot, a: Slot, b: Slot },
-    UGe { d: Slot, a: Slot, b: Slot },
-    UGt { d: Slot, a: Slot, b: Slot },
-    ULe { d: Slot, a: Slot, b: Slot },
-    ULt { d: Slot, a: Slot, b: Slot },
+    Eq {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Ne {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    SGe {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    SGt {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    SLe {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    SLt {
+        w: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    UGe {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    UGt {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    ULe {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    ULt {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
     // double and float
-    FAdd64 { d: Slot, a: Slot, b: Slot },
-    FSub64 { d: Slot, a: Slot, b: Slot },
-    FMul64 { d: Slot, a: Slot, b: Slot },
-    FDiv64 { d: Slot, a: Slot, b: Slot },
-    FAdd32 { d: Slot, a: Slot, b: Slot },
-    FSub32 { d: Slot, a: Slot, b: Slot },
-    FMul32 { d: Slot, a: Slot, b: Slot },
-    FDiv32 { d: Slot, a: Slot, b: Slot },
-    FCmp64 { mask: u8, d: Slot, a: Slot, b: Slot },
-    FCmp32 { mask: u8, d: Slot, a: Slot, b: Slot },
+    FAdd64 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FSub64 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FMul64 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FDiv64 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FAdd32 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FSub32 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FMul32 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FDiv32 {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FCmp64 {
+        mask: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    FCmp32 {
+        mask: u8,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
     // conversions between integers up to 64 bits
-    Trunc { w: u8, d: Slot, a: Slot },
-    SExt { from: u8, to: u8, d: Slot, a: Slot },
+    Trunc {
+        w: u8,
+        d: Slot,
+        a: Slot,
+    },
+    SExt {
+        from: u8,
+        to: u8,
+        d: Slot,
+        a: Slot,
+    },
     /// The same word: ZEXT, REFCAST, PTRCAST that widens, BITCAST.
-    Move { d: Slot, a: Slot },
+    Move {
+        d: Slot,
+        a: Slot,
+    },
     /// Any element-wise operation.
-    Lanes { info: u32 },
+    Lanes {
+        info: u32,
+    },
     /// SELECT of one word; `values` is the place of the two candidates in [`Code::lists`].
-    Select { d: Slot, c: Slot, values: u32 },
+    Select {
+        d: Slot,
+        c: Slot,
+        values: u32,
+    },
     /// SELECT of values of several words (one lane), or with a vector condition (a condition word per lane).
-    SelectLanes { info: u32 },
+    SelectLanes {
+        info: u32,
+    },
     // control flow inside a function
-    Branch { edge: u32 },
-    Branch2 { c: Slot, then: u32, other: u32 },
-    Switch { info: u32 },
+    Branch {
+        edge: u32,
+    },
+    Branch2 {
+        c: Slot,
+        then: u32,
+        other: u32,
+    },
+    Switch {
+        info: u32,
+    },
     // control flow between functions
-    Call { func: FuncId, info: u32 },
-    CallIndirect { callee: Slot, info: u32 },
-    TailCall { callee: Slot, info: u32 },
-    Ret { values: List },
-    Throw { a: Slot },
+    Call {
+        func: FuncId,
+        info: u32,
+    },
+    CallIndirect {
+        callee: Slot,
+        info: u32,
+    },
+    TailCall {
+        callee: Slot,
+        info: u32,
+    },
+    Ret {
+        values: List,
+    },
+    Throw {
+        a: Slot,
+    },
     // struct, array and vector values
-    CopyWords { d: Slot, a: Slot, words: u32 },
-    InsertWords { info: u32 },
-    ExtractElement { info: u32 },
-    InsertElement { info: u32 },
-    Shuffle { info: u32 },
+    CopyWords {
+        d: Slot,
+        a: Slot,
+        words: u32,
+    },
+    InsertWords {
+        info: u32,
+    },
+    ExtractElement {
+        info: u32,
+    },
+    InsertElement {
+        info: u32,
+    },
+    Shuffle {
+        info: u32,
+    },
     // memory
-    Alloc { info: u32 },
-    GetIRef { d: Slot, a: Slot },
+    Alloc {
+        info: u32,
+    },
+    GetIRef {
+        d: Slot,
+        a: Slot,
+    },
     /// GETFIELDIREF and GETVARPARTIREF through pointers; `offset` in bytes.
-    PtrOffset { d: Slot, a: Slot, offset: u32 },
+    PtrOffset {
+        d: Slot,
+        a: Slot,
+        offset: u32,
+    },
     /// GETFIELDIREF.
-    FieldIRef { d: Slot, a: Slot, offset: u32 },
+    FieldIRef {
+        d: Slot,
+        a: Slot,
+        offset: u32,
+    },
     /// GETFIELDIREF of an offset that needs more than 32 bits: it lies in a constant slot.
-    FarFieldIRef { ptr: bool, d: Slot, a: Slot, offset: Slot },
+    FarFieldIRef {
+        ptr: bool,
+        d: Slot,
+        a: Slot,
+        offset: Slot,
+    },
     /// GETVARPARTIREF of a hybrid type (representative).
-    VarPartIRef { d: Slot, a: Slot, ty: TypeId },
-    IndexIRef { info: u32 },
+    VarPartIRef {
+        d: Slot,
+        a: Slot,
+        ty: TypeId,
+    },
+    IndexIRef {
+        info: u32,
+    },
     /// LOAD of one leaf through an iref, not atomic, without an exception clause.
-    LoadLeaf { kind: LeafKind, d: Slot, loc: Slot, ty: TypeId },
+    LoadLeaf {
+        kind: LeafKind,
+        d: Slot,
+        loc: Slot,
+        ty: TypeId,
+    },
     /// STORE of one leaf through an iref, not atomic, without an exception clause.
-    StoreLeaf { kind: LeafKind, loc: Slot, a: Slot, ty: TypeId },
-    Load { info: u32 },
-    Store { info: u32 },
-    CmpXchg { info: u32 },
-    AtomicRmw { info: u32 },
-    Fence { ord: MemOrder },
+    StoreLeaf {
+        kind: LeafKind,
+        loc: Slot,
+        a: Slot,
+        ty: TypeId,
+    },
+    Load {
+        info: u32,
+    },
+    Store {
+        info: u32,
+    },
+    CmpXchg {
+        info: u32,
+    },
+    AtomicRmw {
+        info: u32,
+    },
+    Fence {
+        ord: MemOrder,
+    },
     // traps
-    Trap { resume: u32 },
-    Watchpoint { wpid: u32, disabled: u32, resume: u32 },
-    WpBranch { wpid: u32, disabled: u32, enabled: u32 },
+    Trap {
+        resume: u32,
+    },
+    Watchpoint {
+        wpid: u32,
+        disabled: u32,
+        resume: u32,
+    },
+    WpBranch {
+        wpid: u32,
+        disabled: u32,
+        enabled: u32,
+    },
     /// The hidden version of an undefined function.
-    TrapUndefined { func: FuncId, resume: u32 },
+    TrapUndefined {
+        func: FuncId,
+        resume: u32,
+    },
     // native calls, stacks, common instructions
-    CCall { info: u32 },
-    SwapStack { info: u32 },
-    Comm { info: u32 },
+    CCall {
+        info: u32,
+    },
+    SwapStack {
+        info: u32,
+    },
+    Comm {
+        info: u32,
+    },
     /// An instruction of a later work package.
-    Unsupported { op: Op, comm: Option<CommInst> },
+    Unsupported {
+        op: Op,
+        comm: Option<CommInst>,
+    },
 }
 
 /// INSERTVALUE, and operands of the element instructions.

@@ -111,7 +111,8 @@ pub(crate) fn ret<'c>(
     let region = here.region;
     let below = region.saved_fp(here.fp);
     // The high half of the code word is the state; of the pc word, the resumption point of a CALL (0 = not noted).
-    let caller = region.frame(below).filter(|frame| frame.code.get() >> 32 == FrameState::AtInstruction as u64);
+    let caller =
+        region.frame(below).filter(|frame| frame.code.get() >> 32 == FrameState::AtInstruction as u64);
     let point = caller.and_then(|frame| {
         let code = codes.get(frame.code.get() as usize)?;
         let (pc, number) = (frame.pc.get() as u32, (frame.pc.get() >> 32) as usize);
@@ -204,7 +205,8 @@ pub(crate) fn tail_call(
         Err(Entered::Overflow) => Ok(throw(0, codes, rt, thread, here.fp)),
         Ok(callee) => {
             // Arguments and new slots overlap: read all, then write.
-            let words: SmallVec<[u64; 16]> = here.code.list(call.args).iter().map(|&slot| here.get(slot)).collect();
+            let words: SmallVec<[u64; 16]> =
+                here.code.list(call.args).iter().map(|&slot| here.get(slot)).collect();
             if here.code.has_alloca
                 && let Some(stack) = rt.stacks.get_mut(thread.stack)
             {
@@ -312,7 +314,11 @@ fn top<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<Top<
 }
 
 /// The types the top frame of a stack waits for (representatives).
-pub fn expected_types<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<&'c [mu_ir::ids::TypeId]> {
+pub fn expected_types<'c>(
+    codes: &'c [Arc<Code>],
+    rt: &Runtime,
+    stack: StackRef,
+) -> Option<&'c [mu_ir::ids::TypeId]> {
     let top = top(codes, rt, stack)?;
     match top.region.state(top.fp) {
         FrameState::Fresh => Some(&top.code.param_types),
@@ -356,7 +362,13 @@ pub fn can_bind(codes: &[Arc<Code>], rt: &Runtime, stack: StackRef, resumption: 
 
 /// Binds a thread to a READY stack that was checked by [`can_bind`]. An exception that nobody on the stack catches ends
 /// the thread.
-pub fn bind(codes: &[Arc<Code>], rt: &mut Runtime, thread: &mut Thread, stack: StackRef, resumption: &Resumption) -> Option<Event> {
+pub fn bind(
+    codes: &[Arc<Code>],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+    stack: StackRef,
+    resumption: &Resumption,
+) -> Option<Event> {
     thread.stack = stack;
     if let Some(stack) = rt.stacks.get_mut(stack) {
         stack.state = StackState::Active;

@@ -95,7 +95,8 @@ impl Flow {
 
 macro_rules! fp_binop {
     ($slots:ident, $ty:ty, $op:path, $d:ident, $a:ident, $b:ident) => {{
-        let (a, b) = (conv::bitcast_to_fp::<$ty>(at!($slots, $a)), conv::bitcast_to_fp::<$ty>(at!($slots, $b)));
+        let (a, b) =
+            (conv::bitcast_to_fp::<$ty>(at!($slots, $a)), conv::bitcast_to_fp::<$ty>(at!($slots, $b)));
         put!($slots, $d, conv::bitcast_to_int($op(a, b)))
     }};
 }
@@ -140,7 +141,10 @@ macro_rules! put {
 }
 
 /// Runs the stack of `thread` until the driver is needed.
-#[allow(clippy::too_many_lines, reason = "one arm per instruction; splitting the match would hide what it covers")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one arm per instruction; splitting the match would hide what it covers"
+)]
 pub(crate) fn run<const TRACE: bool>(
     codes: &[Arc<Code>],
     current: &[u32],
@@ -211,16 +215,32 @@ pub(crate) fn run<const TRACE: bool>(
                     put!(slots, d, at!(slots, a) ^ at!(slots, b));
                     next!(pc);
                 }
-                Instr::SDiv { w, d, a, b } => divided!(slots, d, pc, int::sdiv(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SRem { w, d, a, b } => divided!(slots, d, pc, int::srem(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::UDiv { w, d, a, b } => divided!(slots, d, pc, int::udiv(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::URem { w, d, a, b } => divided!(slots, d, pc, int::urem(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::SDiv { w, d, a, b } => {
+                    divided!(slots, d, pc, int::sdiv(w.into(), at!(slots, a), at!(slots, b)))
+                }
+                Instr::SRem { w, d, a, b } => {
+                    divided!(slots, d, pc, int::srem(w.into(), at!(slots, a), at!(slots, b)))
+                }
+                Instr::UDiv { w, d, a, b } => {
+                    divided!(slots, d, pc, int::udiv(w.into(), at!(slots, a), at!(slots, b)))
+                }
+                Instr::URem { w, d, a, b } => {
+                    divided!(slots, d, pc, int::urem(w.into(), at!(slots, a), at!(slots, b)))
+                }
                 Instr::Eq { d, a, b } => truth!(slots, d, pc, at!(slots, a) == at!(slots, b)),
                 Instr::Ne { d, a, b } => truth!(slots, d, pc, at!(slots, a) != at!(slots, b)),
-                Instr::SGe { w, d, a, b } => truth!(slots, d, pc, int::sge(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SGt { w, d, a, b } => truth!(slots, d, pc, int::sgt(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SLe { w, d, a, b } => truth!(slots, d, pc, int::sle(w.into(), at!(slots, a), at!(slots, b))),
-                Instr::SLt { w, d, a, b } => truth!(slots, d, pc, int::slt(w.into(), at!(slots, a), at!(slots, b))),
+                Instr::SGe { w, d, a, b } => {
+                    truth!(slots, d, pc, int::sge(w.into(), at!(slots, a), at!(slots, b)))
+                }
+                Instr::SGt { w, d, a, b } => {
+                    truth!(slots, d, pc, int::sgt(w.into(), at!(slots, a), at!(slots, b)))
+                }
+                Instr::SLe { w, d, a, b } => {
+                    truth!(slots, d, pc, int::sle(w.into(), at!(slots, a), at!(slots, b)))
+                }
+                Instr::SLt { w, d, a, b } => {
+                    truth!(slots, d, pc, int::slt(w.into(), at!(slots, a), at!(slots, b)))
+                }
                 Instr::UGe { d, a, b } => truth!(slots, d, pc, at!(slots, a) >= at!(slots, b)),
                 Instr::UGt { d, a, b } => truth!(slots, d, pc, at!(slots, a) > at!(slots, b)),
                 Instr::ULe { d, a, b } => truth!(slots, d, pc, at!(slots, a) <= at!(slots, b)),
@@ -529,8 +549,12 @@ fn slow(
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
         Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc),
-        Instr::SwapStack { info } => stacks::swap_stack(here, &code.swaps[info as usize], pc, codes, rt, thread),
-        Instr::Comm { info } => return stacks::comm(here, &code.comms[info as usize], codes, current, rt, thread),
+        Instr::SwapStack { info } => {
+            stacks::swap_stack(here, &code.swaps[info as usize], pc, codes, rt, thread)
+        }
+        Instr::Comm { info } => {
+            return stacks::comm(here, &code.comms[info as usize], codes, current, rt, thread);
+        }
         Instr::Unsupported { op, comm } => {
             let name = comm.map_or_else(|| op.mnemonic(), |comm| comm.name());
             Flow::Stop(Event::Unsupported(format!("{name} on the interpreter")))

@@ -73,12 +73,19 @@ impl Interp {
     }
 
     /// Runs the stack a thread is bound to until something happens that the driver must settle.
-    pub fn run(&mut self, rt: &mut Runtime, thread: &mut Thread, mut tracer: Option<&mut dyn Tracer>) -> Event {
+    pub fn run(
+        &mut self,
+        rt: &mut Runtime,
+        thread: &mut Thread,
+        mut tracer: Option<&mut dyn Tracer>,
+    ) -> Event {
         loop {
             self.refresh(rt);
             let stop = match &mut tracer {
                 None => exec::run::<false>(&self.codes, &self.current, rt, thread, None),
-                Some(tracer) => exec::run::<true>(&self.codes, &self.current, rt, thread, Some(&mut **tracer)),
+                Some(tracer) => {
+                    exec::run::<true>(&self.codes, &self.current, rt, thread, Some(&mut **tracer))
+                }
             };
             match stop {
                 exec::Stop::Event(event) => return event,
@@ -119,8 +126,8 @@ impl Interp {
             None => match self.of_undefined.get(&func) {
                 Some(&code) => code,
                 None => {
-                    let code =
-                        decode::decode_undefined(rt, func).map_err(|error| self.undecodable(rt, func, error))?;
+                    let code = decode::decode_undefined(rt, func)
+                        .map_err(|error| self.undecodable(rt, func, error))?;
                     let number = self.add(code);
                     self.of_undefined.insert(func, number);
                     number

@@ -16,7 +16,13 @@ use mu_rt::thread::{Event, Thread};
 
 /// The checks of one runtime.
 fn checker(rt: &Runtime) -> Checker<'_> {
-    Checker { heap: &rt.heap, layouts: &rt.layouts, cells: &rt.stacks, cache: &rt.unit_cache, strict: !rt.config.lenient }
+    Checker {
+        heap: &rt.heap,
+        layouts: &rt.layouts,
+        cells: &rt.stacks,
+        cache: &rt.unit_cache,
+        strict: !rt.config.lenient,
+    }
 }
 
 /// LOAD of one leaf through an iref, not atomic.
@@ -28,7 +34,13 @@ pub(crate) fn load_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) 
 
 /// STORE of one leaf through an iref, not atomic.
 #[inline]
-pub(crate) fn store_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64, word: u64) -> Result<(), Ub> {
+pub(crate) fn store_leaf(
+    rt: &Runtime,
+    kind: LeafKind,
+    ty: TypeId,
+    address: u64,
+    word: u64,
+) -> Result<(), Ub> {
     check_leaf(rt, kind, ty, address)?;
     rt.memory.store_word(address, kind, word, MemOrder::NotAtomic);
     Ok(())
@@ -258,4 +270,3 @@ pub(crate) fn index(here: &Here<'_>, info: &IndexInfo, rt: &Runtime) -> Flow {
         Err(ub) => Flow::Stop(Event::Undefined(ub)),
     }
 }
-

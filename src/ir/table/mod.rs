@@ -242,12 +242,16 @@ impl Rule {
     /// The rule for people.
     pub fn text(self) -> &'static str {
         match self {
-            Rule::IntBinOp => "T is int or a vector of int; operands and result have type T; status results are int<1>",
+            Rule::IntBinOp => {
+                "T is int or a vector of int; operands and result have type T; status results are int<1>"
+            }
             Rule::IntDivOp => "T is int or a vector of int; operands and result have type T; may have EXC",
             Rule::FpBinOp => "T is float, double or a vector of them; operands and result have type T",
             Rule::EqCmp => "T is EQ-comparable or a vector of such; result int<1>, or vector<int<1> n>",
             Rule::IntCmp => "T is int or a vector of int; result int<1>, or vector<int<1> n>",
-            Rule::UltCmp => "T is int, a pointer or iref, or a vector of such; result int<1>, or vector<int<1> n>",
+            Rule::UltCmp => {
+                "T is int, a pointer or iref, or a vector of such; result int<1>, or vector<int<1> n>"
+            }
             Rule::FpCmp => "T is float, double or a vector of them; result int<1>, or vector<int<1> n>",
             Rule::IntShrink => "T1 and T2 are int, T2 shorter than T1, or vectors of such with equal lengths",
             Rule::IntGrow => "T1 and T2 are int, T2 longer than T1, or vectors of such with equal lengths",
@@ -255,39 +259,69 @@ impl Rule {
             Rule::FpGrow => "T1 is float and T2 double, or vectors of them with equal lengths",
             Rule::FpToInt => "T1 is a floating point type and T2 int, or vectors of them with equal lengths",
             Rule::IntToFp => "T1 is int and T2 a floating point type, or vectors of them with equal lengths",
-            Rule::BitCast => "one of T1 and T2 is int, the other a floating point type, with equal numbers of bits",
+            Rule::BitCast => {
+                "one of T1 and T2 is int, the other a floating point type, with equal numbers of bits"
+            }
             Rule::RefCast => "T1 and T2 are both ref, both iref or both funcref",
             Rule::PtrCast => "T1 and T2 are each uptr, ufuncptr or int",
-            Rule::Select => "S is int<1>, or vector<int<1> n> with T a vector of n; both values and the result have type T",
+            Rule::Select => {
+                "S is int<1>, or vector<int<1> n> with T a vector of n; both values and the result have type T"
+            }
             Rule::Branch => "the arguments match the block's parameters",
             Rule::Branch2 => "the condition is int<1>; the arguments match the blocks' parameters",
-            Rule::Switch => "T is EQ-comparable; the operand has type T; the cases are distinct constants of type T",
+            Rule::Switch => {
+                "T is EQ-comparable; the operand has type T; the cases are distinct constants of type T"
+            }
             Rule::Call => "callee is funcref<sig>; arguments match sig; as many results as sig returns",
-            Rule::TailCall => "callee is funcref<sig>; arguments match sig; sig returns what the function returns",
+            Rule::TailCall => {
+                "callee is funcref<sig>; arguments match sig; sig returns what the function returns"
+            }
             Rule::Ret => "values match the function's return types",
             Rule::Throw => "the operand is a ref",
-            Rule::ExtractValue => "T is a struct with a field of this index; the result has that field's type",
-            Rule::InsertValue => "T is a struct with a field of this index; the new value has that field's type",
+            Rule::ExtractValue => {
+                "T is a struct with a field of this index; the result has that field's type"
+            }
+            Rule::InsertValue => {
+                "T is a struct with a field of this index; the new value has that field's type"
+            }
             Rule::ExtractElement => "T1 is array or vector, T2 int; the result has T1's element type",
             Rule::InsertElement => "T1 is array or vector, T2 int; the new value has T1's element type",
-            Rule::ShuffleVector => "T1 is a vector, T2 a vector of int; the result has T1's elements and T2's length",
-            Rule::New | Rule::Alloca => "T is any type but hybrid; the result is ref<T> (NEW) or iref<T> (ALLOCA)",
-            Rule::NewHybrid | Rule::AllocaHybrid => "T1 is a hybrid, T2 int; the result is ref<T1> or iref<T1>",
+            Rule::ShuffleVector => {
+                "T1 is a vector, T2 a vector of int; the result has T1's elements and T2's length"
+            }
+            Rule::New | Rule::Alloca => {
+                "T is any type but hybrid; the result is ref<T> (NEW) or iref<T> (ALLOCA)"
+            }
+            Rule::NewHybrid | Rule::AllocaHybrid => {
+                "T1 is a hybrid, T2 int; the result is ref<T1> or iref<T1>"
+            }
             Rule::GetIRef => "the operand is ref<T>, the result iref<T>",
-            Rule::GetFieldIRef => "T1 is struct or hybrid; from iref<T1> (uptr<T1>) to iref (uptr) of the field",
-            Rule::GetElemIRef => "T1 is array or vector, T2 int; from iref<T1> (uptr<T1>) to iref (uptr) of the element",
+            Rule::GetFieldIRef => {
+                "T1 is struct or hybrid; from iref<T1> (uptr<T1>) to iref (uptr) of the field"
+            }
+            Rule::GetElemIRef => {
+                "T1 is array or vector, T2 int; from iref<T1> (uptr<T1>) to iref (uptr) of the element"
+            }
             Rule::ShiftIRef => "T2 is int; from iref<T1> (uptr<T1>) to iref<T1> (uptr<T1>)",
-            Rule::GetVarPartIRef => "T1 is hybrid; from iref<T1> (uptr<T1>) to iref (uptr) of its variable element type",
+            Rule::GetVarPartIRef => {
+                "T1 is hybrid; from iref<T1> (uptr<T1>) to iref (uptr) of its variable element type"
+            }
             Rule::Load => "loc is iref<T> (uptr<T>); the result has the strong variant of T",
             Rule::Store => "loc is iref<T> (uptr<T>); the value has the strong variant of T",
-            Rule::CmpXchg => "T is EQ-comparable, float, double or tagref64; two results: strong variant of T, int<1>",
-            Rule::AtomicRmw => "XCHG: any scalar; the others: T is int; operand and result have the strong variant of T",
+            Rule::CmpXchg => {
+                "T is EQ-comparable, float, double or tagref64; two results: strong variant of T, int<1>"
+            }
+            Rule::AtomicRmw => {
+                "XCHG: any scalar; the others: T is int; operand and result have the strong variant of T"
+            }
             Rule::Fence => "no operands",
             Rule::Trap => "results have the types Ts",
             Rule::Watchpoint => "results have the types Ts and exist in the enabled destination only",
             Rule::WpBranch => "the arguments match the blocks' parameters",
             Rule::CCall => "T is ufuncptr<sig>; arguments match sig; sig returns at most one value",
-            Rule::NewThread => "stackref, optional thread-local ref, values of types Ts or a ref; result threadref",
+            Rule::NewThread => {
+                "stackref, optional thread-local ref, values of types Ts or a ref; result threadref"
+            }
             Rule::SwapStack => "stackref, values of types Ts or a ref; results have the types of RET_WITH",
             Rule::CommInst => "as the common instruction says",
         }

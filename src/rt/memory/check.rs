@@ -215,9 +215,7 @@ impl<'a> Checker<'a> {
     pub fn check_var_part(&self, address: u64, ty: TypeId) -> Result<u64, Ub> {
         let unit = self.check_addressing(address)?;
         match self.layouts.known(ty).map(|layout| &layout.shape) {
-            Some(Shape::Hybrid { var_offset, .. })
-                if address == unit.start && self.same(unit.ty, ty) =>
-            {
+            Some(Shape::Hybrid { var_offset, .. }) if address == unit.start && self.same(unit.ty, ty) => {
                 if unit.var_count == 0 {
                     return Err(Ub::EmptyVarPart);
                 }

@@ -151,7 +151,14 @@ const POOL_MAX: usize = 64;
 impl Stacks {
     /// No stacks yet. Each will have `stack_bytes` bytes, rounded up to pages.
     pub fn new(stack_bytes: u64, alive_max: usize) -> Stacks {
-        Stacks { stacks: Vec::new(), by_base: BTreeMap::new(), pool: Vec::new(), stack_bytes, alive_max, alive: 0 }
+        Stacks {
+            stacks: Vec::new(),
+            by_base: BTreeMap::new(),
+            pool: Vec::new(),
+            stack_bytes,
+            alive_max,
+            alive: 0,
+        }
     }
 
     /// Makes a stack without frames, in the state READY; the caller pushes the bottom frame.
@@ -235,7 +242,11 @@ impl FrameCursor {
     /// A cursor on the top frame; `None` if the stack has no frames.
     pub fn new(stacks: &Stacks, stack: StackRef) -> Option<FrameCursor> {
         let entry = stacks.get(stack)?;
-        (entry.top_fp != 0).then(|| FrameCursor { stack, region: Arc::clone(entry.region()), fp: entry.top_fp })
+        (entry.top_fp != 0).then(|| FrameCursor {
+            stack,
+            region: Arc::clone(entry.region()),
+            fp: entry.top_fp,
+        })
     }
 
     /// A cursor on a frame that is running, for traces.

@@ -16,13 +16,62 @@ impl Decoder<'_> {
     /// Decodes one instruction.
     pub(super) fn inst(&mut self, inst: &Inst<Linked>) -> Decoded {
         match inst.op {
-            Op::Add | Op::Sub | Op::Mul | Op::SDiv | Op::SRem | Op::UDiv | Op::URem | Op::Shl | Op::LShr | Op::AShr
-            | Op::And | Op::Or | Op::Xor | Op::FAdd | Op::FSub | Op::FMul | Op::FDiv | Op::FRem => self.binop(inst),
-            Op::Eq | Op::Ne | Op::SGe | Op::SGt | Op::SLe | Op::SLt | Op::UGe | Op::UGt | Op::ULe | Op::ULt
-            | Op::FFalse | Op::FTrue | Op::FUno | Op::FUeq | Op::FUne | Op::FUgt | Op::FUge | Op::FUlt | Op::FUle
-            | Op::FOrd | Op::FOeq | Op::FOne | Op::FOgt | Op::FOge | Op::FOlt | Op::FOle => self.cmp(inst),
-            Op::Trunc | Op::ZExt | Op::SExt | Op::FpTrunc | Op::FpExt | Op::FpToUi | Op::FpToSi | Op::UiToFp
-            | Op::SiToFp | Op::BitCast | Op::RefCast | Op::PtrCast => self.conv(inst),
+            Op::Add
+            | Op::Sub
+            | Op::Mul
+            | Op::SDiv
+            | Op::SRem
+            | Op::UDiv
+            | Op::URem
+            | Op::Shl
+            | Op::LShr
+            | Op::AShr
+            | Op::And
+            | Op::Or
+            | Op::Xor
+            | Op::FAdd
+            | Op::FSub
+            | Op::FMul
+            | Op::FDiv
+            | Op::FRem => self.binop(inst),
+            Op::Eq
+            | Op::Ne
+            | Op::SGe
+            | Op::SGt
+            | Op::SLe
+            | Op::SLt
+            | Op::UGe
+            | Op::UGt
+            | Op::ULe
+            | Op::ULt
+            | Op::FFalse
+            | Op::FTrue
+            | Op::FUno
+            | Op::FUeq
+            | Op::FUne
+            | Op::FUgt
+            | Op::FUge
+            | Op::FUlt
+            | Op::FUle
+            | Op::FOrd
+            | Op::FOeq
+            | Op::FOne
+            | Op::FOgt
+            | Op::FOge
+            | Op::FOlt
+            | Op::FOle => self.cmp(inst),
+            Op::Trunc
+            | Op::ZExt
+            | Op::SExt
+            | Op::FpTrunc
+            | Op::FpExt
+            | Op::FpToUi
+            | Op::FpToSi
+            | Op::UiToFp
+            | Op::SiToFp
+            | Op::BitCast
+            | Op::RefCast
+            | Op::PtrCast => self.conv(inst),
             Op::Select => self.select(inst),
             Op::Branch => Ok(Instr::Branch { edge: self.edge(&inst.dests[0])? }),
             Op::Branch2 => {
@@ -82,7 +131,12 @@ impl Decoder<'_> {
         }
     }
 
-    fn lanes_info(&mut self, inst: &Inst<Linked>, from_ty: TypeId, to_ty: TypeId) -> Result<LaneInfo, DecodeError> {
+    fn lanes_info(
+        &mut self,
+        inst: &Inst<Linked>,
+        from_ty: TypeId,
+        to_ty: TypeId,
+    ) -> Result<LaneInfo, DecodeError> {
         let (from, lanes) = self.lane(from_ty);
         let (to, _) = self.lane(to_ty);
         let a = self.slot(inst.args[0])?;
@@ -185,7 +239,9 @@ impl Decoder<'_> {
         let (d, a) = (self.def(inst, 0), self.slot(inst.args[0])?);
         Ok(match (inst.op, from, to) {
             (Op::Trunc, LaneKind::Int(_), LaneKind::Int(w)) => Instr::Trunc { w, d, a },
-            (Op::ZExt, LaneKind::Int(_), LaneKind::Int(_)) | (Op::RefCast | Op::BitCast, _, _) => Instr::Move { d, a },
+            (Op::ZExt, LaneKind::Int(_), LaneKind::Int(_)) | (Op::RefCast | Op::BitCast, _, _) => {
+                Instr::Move { d, a }
+            }
             (Op::SExt, LaneKind::Int(from), LaneKind::Int(to)) => Instr::SExt { from, to, d, a },
             (Op::PtrCast, LaneKind::Int(from), LaneKind::Int(to)) if to >= from => Instr::Move { d, a },
             (Op::PtrCast, LaneKind::Int(_), LaneKind::Int(w)) => Instr::Trunc { w, d, a },
@@ -304,7 +360,15 @@ impl Decoder<'_> {
         }
         let a = Slots { base, words: self.words(ty)? };
         let value = self.slot(inst.args[1])?;
-        self.code.elements.push(ElementInfo { d, a, at: field.word, index_words: 0, words, length: 0, value });
+        self.code.elements.push(ElementInfo {
+            d,
+            a,
+            at: field.word,
+            index_words: 0,
+            words,
+            length: 0,
+            value,
+        });
         Ok(Instr::InsertWords { info: self.code.elements.len() as u32 - 1 })
     }
 
@@ -319,7 +383,15 @@ impl Decoder<'_> {
         let index_words = self.words(inst.types[1])?;
         let insert = inst.op == Op::InsertElement;
         let value = if insert { self.slot(inst.args[2])? } else { NONE };
-        self.code.elements.push(ElementInfo { d: self.def(inst, 0), a, at, index_words, words, length, value });
+        self.code.elements.push(ElementInfo {
+            d: self.def(inst, 0),
+            a,
+            at,
+            index_words,
+            words,
+            length,
+            value,
+        });
         let info = self.code.elements.len() as u32 - 1;
         Ok(if insert { Instr::InsertElement { info } } else { Instr::ExtractElement { info } })
     }
@@ -405,7 +477,18 @@ impl Decoder<'_> {
         };
         let (loc, index) = (self.slot(inst.args[0])?, self.slot(inst.args[1])?);
         let (d, ptr) = (self.def(inst, 0), inst.attrs.ptr);
-        self.code.indexes.push(IndexInfo { shift, array_ty: ty, elem_ty, stride, length, width, ptr, loc, index, d });
+        self.code.indexes.push(IndexInfo {
+            shift,
+            array_ty: ty,
+            elem_ty,
+            stride,
+            length,
+            width,
+            ptr,
+            loc,
+            index,
+            d,
+        });
         Ok(Instr::IndexIRef { info: self.code.indexes.len() as u32 - 1 })
     }
 

@@ -85,7 +85,11 @@ pub fn decode_undefined(rt: &Runtime, func: FuncId) -> Result<Code, DecodeError>
     code.slot_count = words + 1;
     let nothing = Slots { base: 0, words: 0 };
     code.resumes.push(Resume { results: nothing, expects: [].into(), nor: NONE, exc: NONE });
-    code.calls.push(CallInfo { args: List { start: 0, len: words }, sig: types.canon_sig(sig), resume: NONE });
+    code.calls.push(CallInfo {
+        args: List { start: 0, len: words },
+        sig: types.canon_sig(sig),
+        resume: NONE,
+    });
     code.instrs = vec![Instr::TrapUndefined { func, resume: 1 }, Instr::TailCall { callee: words, info: 0 }];
     Ok(code)
 }
