@@ -143,6 +143,7 @@ impl Interp {
         let reason = match error {
             decode::DecodeError::ValueTooLarge => "a variable is larger than 65536 words",
             decode::DecodeError::FrameTooLarge => "its frame is larger than a stack can be",
+            decode::DecodeError::CodeTooLarge => "its values are too large for so many instructions",
         };
         Event::Unsupported(format!("function {name} on the interpreter: {reason}"))
     }
