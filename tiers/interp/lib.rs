@@ -38,6 +38,7 @@ pub mod stacks;
 
 use code::{Code, CodeOf, NONE};
 use mu_ir::ids::{FuncId, FuncVerId};
+use mu_ir::table::{CommInst, Expose, Op};
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::{Event, Thread};
 use std::collections::BTreeMap;
@@ -170,4 +171,13 @@ impl Interp {
             CodeOf::Undefined(_) => None,
         }
     }
+}
+
+/// Names of the instructions and common instructions that yield the outcome Unsupported, ascending.
+pub fn unsupported() -> Vec<&'static str> {
+    let comm_insts =
+        CommInst::ALL.iter().filter(|inst| inst.expose() == Expose::Later).map(|inst| inst.name());
+    let mut names: Vec<&str> = comm_insts.chain([Op::NewThread.mnemonic()]).collect();
+    names.sort_unstable();
+    names
 }
