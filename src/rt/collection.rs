@@ -178,7 +178,7 @@ impl Runtime {
             self.stress_counts.failures += 1;
             return true;
         }
-        if stress.every.is_some_and(|every| number.is_multiple_of(every)) {
+        if stress.every.is_some_and(|every| number.is_multiple_of(every)) && self.stress_counts.force() {
             self.stress_counts.allocation_collections += 1;
             let plan = Plan { cause: Cause::StressAllocation, ..Plan::default() };
             self.collect(thread.as_deref_mut(), frames, plan);
@@ -188,6 +188,9 @@ impl Runtime {
 
     /// The stress mode `safepoint`, at one. The running thread has saved its frame.
     pub fn stress_safepoint(&mut self, thread: &mut Thread, frames: &dyn FrameMaps) {
+        if !self.stress_counts.force() {
+            return;
+        }
         self.stress_counts.safepoint_collections += 1;
         self.collect(Some(thread), frames, Plan { cause: Cause::StressSafepoint, ..Plan::default() });
     }
@@ -243,6 +246,7 @@ impl Runtime {
             thread.buffer.reset();
         }
         self.client_buffer.reset();
+        self.stress_counts.alive = collected.objects + collected.reached.len() as u64;
         self.stacks_killed += self.stacks.kill_unreached(&collected.reached);
         collected
     }

@@ -8,9 +8,15 @@
 //! | `fail:K`   | the Kth allocation fails                                                                      |
 //!
 //! They combine with commas: `safepoint,move`. Each counts what it forced, so that a run can prove it did something.
+//!
+//! Programs that keep many objects alive are *thinned*: with more than [`THINNING`] objects and stacks alive, that many
+//! times fewer collections are forced, so that the time a stress run takes stays proportional to the time without.
 
 use std::fmt;
 use std::str::FromStr;
+
+/// With up to so many objects and stacks alive every collection that is due is forced; with n times as many, every nth.
+pub const THINNING: u64 = 1000;
 
 /// Which stress modes are on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -76,8 +82,24 @@ pub struct StressCounts {
     pub allocation_collections: u64,
     /// Collections forced at safepoints.
     pub safepoint_collections: u64,
+    /// Collections that were due and not forced, since the last that was.
+    pub thinned: u64,
+    /// Objects and stacks alive after the last collection.
+    pub alive: u64,
     /// Allocations that were made to fail.
     pub failures: u64,
+}
+
+impl StressCounts {
+    /// Whether a collection that is due happens.
+    pub(crate) fn force(&mut self) -> bool {
+        self.thinned += 1;
+        let force = self.thinned.saturating_mul(THINNING) >= self.alive;
+        if force {
+            self.thinned = 0;
+        }
+        force
+    }
 }
 
 #[cfg(test)]
