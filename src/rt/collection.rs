@@ -211,12 +211,7 @@ impl Runtime {
     }
 
     /// Collects. All threads stand still: the running one, if there is one, has saved its frame.
-    pub fn collect(
-        &mut self,
-        thread: Option<&mut Thread>,
-        frames: &dyn FrameMaps,
-        plan: Plan,
-    ) -> Collected {
+    pub fn collect(&mut self, thread: Option<&mut Thread>, frames: &dyn FrameMaps, plan: Plan) -> Collected {
         let mut threads: Vec<&mut Thread> = thread.into_iter().chain(&mut self.parked).collect();
         let thread_roots: Vec<ThreadRoots<'_>> = threads
             .iter()

@@ -48,7 +48,8 @@ impl Handles {
         if self.all.len() >= self.prune_at {
             self.prune();
         }
-        let handle = Arc::new(Handle { words: words.iter().map(|&word| AtomicU64::new(word)).collect(), refs });
+        let handle =
+            Arc::new(Handle { words: words.iter().map(|&word| AtomicU64::new(word)).collect(), refs });
         self.all.push(Arc::downgrade(&handle));
         Some(handle)
     }

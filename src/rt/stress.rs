@@ -16,7 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// With up to so many objects and stacks alive every collection that is due is forced; with n times as many, every nth.
-pub const THINNING: u64 = 1000;
+pub const THINNING: u64 = 250;
 
 /// Which stress modes are on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -193,7 +193,9 @@ impl Heap {
         let mut budget = u64::MAX;
         if blocks.fresh || plan.defragment {
             let mut pinned = Vec::new();
-            roots.pins(&mut |pin| pinned.extend(start_of(&self.space, pin).and_then(|at| self.space.block_of(at))));
+            roots.pins(&mut |pin| {
+                pinned.extend(start_of(&self.space, pin).and_then(|at| self.space.block_of(at)))
+            });
             if !blocks.fresh {
                 budget = blocks.room() + (blocks.limit / 40).max(2);
             }
@@ -238,7 +240,8 @@ impl Heap {
     /// Frees the large objects that were not reached.
     fn sweep_large(&self, blocks: &mut Blocks) {
         let all = std::mem::take(&mut blocks.large);
-        let reached = |run: &LargeRun| self.space.is_marked(self.space.block_address(run.first) + LARGE_PAYLOAD);
+        let reached =
+            |run: &LargeRun| self.space.is_marked(self.space.block_address(run.first) + LARGE_PAYLOAD);
         let (kept, gone): (Vec<LargeRun>, Vec<LargeRun>) = all.into_iter().partition(reached);
         for run in &kept {
             self.space.marks_become_starts(run.first);
@@ -262,7 +265,10 @@ impl Heap {
 
     /// Counts over all collections so far.
     pub fn collections(&self) -> Collections {
-        Collections { allocated_bytes: self.allocated.load(Ordering::Relaxed), ..self.collector.lock().counts }
+        Collections {
+            allocated_bytes: self.allocated.load(Ordering::Relaxed),
+            ..self.collector.lock().counts
+        }
     }
 
     /// Whether the next allocation that needs a block would exceed the limit, not only the growth policy's mark.

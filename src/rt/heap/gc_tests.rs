@@ -205,7 +205,9 @@ impl World {
         };
         match kind {
             _ if address == 0 => None,
-            LeafKind::IRef => Some(self.heap.find_object(address).expect("an iref refers to an object").start),
+            LeafKind::IRef => {
+                Some(self.heap.find_object(address).expect("an iref refers to an object").start)
+            }
             _ => Some(self.heap.object_at(address).expect("a reference refers to an object").start),
         }
     }
@@ -389,8 +391,7 @@ fn random_graphs_move_to_fresh_addresses() {
 
 #[test]
 fn fresh_addresses_begin_anew() {
-    let config =
-        HeapConfig { limit_bytes: 1 << 20, fresh_bytes: Some(4 << 20), ..HeapConfig::default() };
+    let config = HeapConfig { limit_bytes: 1 << 20, fresh_bytes: Some(4 << 20), ..HeapConfig::default() };
     random_graphs(20, config, 1500);
 }
 
@@ -409,7 +410,8 @@ fn weak_references_and_stacks() {
     let mut roots = Slots::default();
     roots.slots.push((AtomicU64::new(holder), LeafKind::Ref));
     roots.slots.push((AtomicU64::new(7), LeafKind::StackRef));
-    let slot = |target| vec![(AtomicU64::new(target), LeafKind::Ref), (AtomicU64::new(7), LeafKind::StackRef)];
+    let slot =
+        |target| vec![(AtomicU64::new(target), LeafKind::Ref), (AtomicU64::new(7), LeafKind::StackRef)];
     roots.stacks.borrow_mut().insert(StackRef(7), slot(on_stack));
     roots.stacks.borrow_mut().insert(StackRef(8), slot(on_lost_stack));
     roots.slots.push((AtomicU64::new(target), LeafKind::Ref));

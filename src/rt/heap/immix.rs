@@ -25,6 +25,7 @@ use super::space::{BLOCK, CANDIDATE, LINE, LINES, Space, TOUCHED};
 use super::{Address, AllocBuffer, Heap, Request};
 use crate::os::Access;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 /// Blocks whose side tables are given back together in fresh mode.
 const TABLE_CHUNK: u64 = 4096;
@@ -149,7 +150,8 @@ impl Blocks {
     /// The same, whatever the limit says.
     pub(super) fn take_large_beyond(&mut self, space: &Space, count: u64) -> Option<u64> {
         let room = space.regions.large_end - self.large_next;
-        let recycled = self.large_free.iter().find(|&(_, &free)| free >= count).map(|(&first, &free)| (first, free));
+        let recycled =
+            self.large_free.iter().find(|&(_, &free)| free >= count).map(|(&first, &free)| (first, free));
         let first = match recycled {
             Some((first, free)) if !self.fresh || count > room => {
                 if self.fresh && !space.protect(first, count, Access::ReadWrite) {
@@ -213,7 +215,11 @@ impl Blocks {
             space.marks_become_starts(block);
             if marked == 0 {
                 space.set_free(block, 1);
-                if self.fresh { retired.push(block) } else { self.free.push(block as u32) }
+                if self.fresh {
+                    retired.push(block)
+                } else {
+                    self.free.push(block as u32)
+                }
                 return false;
             }
             lines += marked;
@@ -288,6 +294,7 @@ impl Heap {
                 continue;
             }
             let begin = self.space.block_address(blocks.take_small(&self.space)?);
+            self.count_allocated(BLOCK);
             buffer.recycling = 0;
             (buffer.cursor, buffer.limit) = (begin, begin + BLOCK - 8);
             return self.bump(buffer, request);
@@ -308,8 +315,12 @@ impl Heap {
         buffer.cursor = begin + first * LINE;
         buffer.limit = (begin + end * LINE).min(begin + BLOCK - 8);
         self.space.zero(buffer.cursor, begin + end * LINE);
-        self.allocated.fetch_add((end - first) * LINE, std::sync::atomic::Ordering::Relaxed);
+        self.count_allocated((end - first) * LINE);
         true
+    }
+
+    fn count_allocated(&self, bytes: u64) {
+        self.allocated.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// An object larger than a line that does not fit into the buffer's hole.
@@ -323,6 +334,7 @@ impl Heap {
             Some(address) => Some(address),
             None => {
                 let begin = self.space.block_address(self.blocks.lock().take_small(&self.space)?);
+                self.count_allocated(BLOCK);
                 (part.cursor, part.limit) = (begin, begin + BLOCK - 8);
                 // An object that is not large always fits into an empty block.
                 self.bump(&mut part, request)

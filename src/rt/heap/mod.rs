@@ -237,8 +237,12 @@ impl Heap {
         let limit = config.limit_bytes.div_ceil(BLOCK).max(1);
         let growth = config.growth_bytes.map(|bytes| bytes.div_ceil(BLOCK).max(1));
         let fresh = config.fresh_bytes.is_some();
+        let space = Space::new(regions)?;
+        if !fresh {
+            space.prefer_large_pages();
+        }
         Ok(Heap {
-            space: Space::new(regions)?,
+            space,
             shared: Mutex::default(),
             immortal: Mutex::default(),
             epoch: AtomicU64::new(0),
@@ -450,7 +454,8 @@ impl Heap {
     fn blocks_taken(&self) -> Vec<u64> {
         let blocks = self.blocks.lock();
         let small = blocks.used.iter().map(|&block| u64::from(block));
-        let mut taken: Vec<u64> = small.chain(blocks.large.iter().flat_map(|run| run.first..run.first + run.count)).collect();
+        let mut taken: Vec<u64> =
+            small.chain(blocks.large.iter().flat_map(|run| run.first..run.first + run.count)).collect();
         taken.sort_unstable();
         taken.extend(self.space.immortal_taken());
         taken

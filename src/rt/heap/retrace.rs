@@ -7,7 +7,7 @@
 use super::roots::{Root, Roots};
 use super::space::{BLOCK_SHIFT, LINE_SHIFT, LINES};
 use super::verify::{HeapFault, fault};
-use super::{Collected, Heap, Header, ObjectInfo, UnitKind};
+use super::{Collected, Header, Heap, ObjectInfo, UnitKind};
 use crate::layout::{Layouts, LeafKind};
 use crate::stack::StackRef;
 use mu_ir::semantics::tagref;
@@ -168,7 +168,8 @@ impl Retrace<'_> {
     fn drain(&mut self) {
         while let Some(info) = self.work.pop() {
             let layouts = self.layouts;
-            layouts.for_each_ref(info.ty, info.var_count, |offset, kind| self.slot(info.start + offset, kind));
+            layouts
+                .for_each_ref(info.ty, info.var_count, |offset, kind| self.slot(info.start + offset, kind));
         }
     }
 }

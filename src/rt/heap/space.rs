@@ -106,6 +106,15 @@ impl Space {
         })
     }
 
+    /// Large pages for the collected part, but for its beginning, so that small programs stay small.
+    pub(super) fn prefer_large_pages(&self) {
+        const SMALL_PROGRAM: u64 = 4 << 20;
+        let end = self.regions.large_end * BLOCK;
+        if end > SMALL_PROGRAM {
+            self.memory.prefer_large_pages(SMALL_PROGRAM, end - SMALL_PROGRAM);
+        }
+    }
+
     #[inline]
     pub(super) fn base(&self) -> u64 {
         self.memory.base()
@@ -316,7 +325,11 @@ impl Space {
         // SAFETY: the range lies in the mapping; it holds no object, and the caller owns it (a buffer's hole, or blocks
         // just taken), so nobody else accesses it.
         unsafe {
-            ptr::write_bytes(ptr::with_exposed_provenance_mut::<u8>(begin as usize), 0, (end - begin) as usize);
+            ptr::write_bytes(
+                ptr::with_exposed_provenance_mut::<u8>(begin as usize),
+                0,
+                (end - begin) as usize,
+            );
         }
     }
 

@@ -277,7 +277,7 @@ impl Stacks {
 
 /// The reference to the stack of a number.
 fn reference(number: usize, generation: u32) -> StackRef {
-    StackRef(number as u64 + 1 | u64::from(generation) << 32)
+    StackRef((number as u64 + 1) | (u64::from(generation) << 32))
 }
 
 /// Number and generation in a reference.
