@@ -62,14 +62,19 @@ impl TrapHandler for NoTraps {
 pub struct TrapContext<'a> {
     /// The instance: bundles can be loaded, stacks made.
     pub mu: &'a mut Mu,
-    thread: &'a mut Thread,
+    /// The place of the thread among those that are parked.
+    parked: usize,
     cause: TrapCause,
 }
 
 impl TrapContext<'_> {
     /// The stack the trap happened on.
     pub fn stack(&self) -> StackRef {
-        self.thread.stack
+        self.thread().map_or(StackRef::NULL, |thread| thread.stack)
+    }
+
+    fn thread(&self) -> Option<&Thread> {
+        self.mu.rt.parked.get(self.parked)
     }
 
     /// Which kind of trap.
@@ -97,28 +102,31 @@ impl TrapContext<'_> {
 
     /// A cursor on the top frame.
     pub fn cursor(&self) -> Option<FrameCursor> {
-        FrameCursor::new(&self.mu.rt.stacks, self.thread.stack)
+        FrameCursor::new(&self.mu.rt.stacks, self.stack())
     }
 
     /// The keep-alive variables of the current instruction of the frame at a cursor.
     pub fn dump_keepalives(&self, cursor: &FrameCursor) -> Vec<Value> {
         let values = self.mu.interp.keepalives(&self.mu.rt, cursor);
-        values.into_iter().map(|(ty, words)| Value::new(ty, words)).collect()
+        values.into_iter().map(|(ty, words)| self.mu.hold(ty, words)).collect()
     }
 
     /// The types the stack waits for.
     pub fn expected_types(&self) -> Vec<TypeId> {
-        self.mu.interp.expected_types(&self.mu.rt, self.thread.stack).unwrap_or(&[]).to_vec()
+        self.mu.interp.expected_types(&self.mu.rt, self.stack()).unwrap_or(&[]).to_vec()
     }
 
     /// The thread-local reference.
     pub fn threadlocal(&self) -> Value {
-        Value::new(self.mu.program().predefined.ref_void, vec![self.thread.threadlocal])
+        let word = self.thread().map_or(0, |thread| thread.threadlocal);
+        self.mu.hold(self.mu.program().predefined.ref_void, vec![word])
     }
 
     /// Sets the thread-local reference.
     pub fn set_threadlocal(&mut self, value: &Value) {
-        self.thread.threadlocal = value.words().first().copied().unwrap_or(0);
+        if let Some(thread) = self.mu.rt.parked.get_mut(self.parked) {
+            thread.threadlocal = value.as_u64();
+        }
     }
 }
 
@@ -136,7 +144,7 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        match self.new_stack(func) {
+        match self.interp.new_stack(&mut self.rt, func) {
             Ok(stack) => self.run_thread(stack, args, handler, tracer),
             Err(failure) => {
                 let reason = format!("a stack for {}: {failure:?}", self.func_name(func));
@@ -165,8 +173,8 @@ impl Mu {
             };
             match event {
                 Event::Trap(cause) => {
-                    let action =
-                        handler.handle_trap(&mut TrapContext { mu: self, thread: &mut thread, cause });
+                    let action = self.ask(handler, &mut thread, cause);
+                    self.hold_abandoned(thread.stack, &action);
                     match action {
                         TrapAction::Exit => break Outcome::Exit,
                         TrapAction::PassValues(stack, values) => {
@@ -182,7 +190,7 @@ impl Mu {
                 Event::Threw(word) => {
                     let backtrace = self.backtrace(thread.stack);
                     self.rt.stacks.kill(thread.stack);
-                    let exception = Value::new(self.rt.program.predefined.ref_void, vec![word]);
+                    let exception = self.hold(self.rt.program.predefined.ref_void, vec![word]);
                     break Outcome::Exception(exception, backtrace);
                 }
                 Event::ThreadExit => break Outcome::Exit,
@@ -195,13 +203,37 @@ impl Mu {
         outcome
     }
 
+    /// Lets the client handle a trap. Meanwhile the thread is parked, where collections find its roots.
+    fn ask(&mut self, handler: &mut dyn TrapHandler, thread: &mut Thread, cause: TrapCause) -> TrapAction {
+        let parked = self.rt.parked.len();
+        let place_holder = Thread::new(StackRef::NULL, 0, 0);
+        self.rt.parked.push(std::mem::replace(thread, place_holder));
+        let action = handler.handle_trap(&mut TrapContext { mu: self, parked, cause });
+        self.rt.parked.truncate(parked + 1);
+        if let Some(back) = self.rt.parked.pop() {
+            *thread = back;
+        }
+        action
+    }
+
+    /// A stack whose thread leaves it at a trap may be resumed by the client later, who knows its reference.
+    fn hold_abandoned(&mut self, stack: StackRef, action: &TrapAction) {
+        let goes_on = match action {
+            TrapAction::PassValues(next, _) | TrapAction::ThrowExc(next, _) => *next == stack,
+            TrapAction::Exit | TrapAction::Unhandled => false,
+        };
+        if !goes_on && let Some(stack) = self.rt.stacks.get_mut(stack) {
+            stack.held = true;
+        }
+    }
+
     /// Binds a thread to a stack; an event if that already ends it.
     fn resume(&mut self, thread: &mut Thread, stack: StackRef, how: Resume) -> Option<Event> {
         let resumption = match how {
-            Resume::Exception(value) => Resumption::Exception(value.words().first().copied().unwrap_or(0)),
+            Resume::Exception(value) => Resumption::Exception(value.as_u64()),
             Resume::Values(values) => {
                 let types = values.iter().map(|value| self.rt.program.types.canon(value.ty())).collect();
-                let words = values.iter().flat_map(|value| value.words().iter().copied()).collect();
+                let words = values.iter().flat_map(|value| value.words().into_owned()).collect();
                 Resumption::Values { types, words }
             }
         };
@@ -228,7 +260,7 @@ impl Mu {
                 let count = self.rt.layouts.words(&self.rt.program.types, ty).unwrap_or(0) as usize;
                 let (value, tail) = rest.split_at(count.min(rest.len()));
                 rest = tail;
-                Value::new(ty, value.to_vec())
+                self.hold(ty, value.to_vec())
             })
             .collect()
     }

@@ -192,12 +192,31 @@ impl Mu {
         &program.types.sig(program.funcs[func.index()].sig).rets
     }
 
-    /// Makes a stack with `func` at its bottom, READY for its parameters.
+    /// Makes a stack with `func` at its bottom, READY for its parameters. The client holds it until it is killed or has
+    /// been let go ([`Mu::release_stack`]).
     ///
     /// # Errors
     /// When there is no memory or room for it.
     pub fn new_stack(&mut self, func: FuncId) -> Result<StackRef, NewStackFailure> {
-        self.interp.new_stack(&mut self.rt, func)
+        let stack = self.interp.new_stack(&mut self.rt, func)?;
+        if let Some(stack) = self.rt.stacks.get_mut(stack) {
+            stack.held = true;
+        }
+        Ok(stack)
+    }
+
+    /// Lets a stack go that the client holds, because it made the stack or a thread left it at a trap: from now on it is
+    /// killed by a collection when nothing else refers to it. False if there is no such stack.
+    pub fn release_stack(&mut self, stack: StackRef) -> bool {
+        let held = self.rt.stacks.get_mut(stack).map(|stack| std::mem::replace(&mut stack.held, false));
+        held == Some(true)
+    }
+
+    /// Collects: all memory of unreachable objects is free afterwards, unreachable stacks are dead.
+    pub fn collect(&mut self) {
+        let plan = mu_rt::heap::Plan { defragment: true, ..mu_rt::heap::Plan::default() };
+        let frames = self.interp.frame_maps();
+        self.rt.collect(None, &frames, plan);
     }
 
     /// Kills a READY stack. False if it is not READY.

@@ -48,7 +48,7 @@ mod traps;
 mod values;
 
 pub use ledger::Ledger;
-pub use run::{run, run_text};
+pub use run::{run, run_text, run_with};
 pub use suite::Suite;
 
 use mu_text::script::Expected;
@@ -98,6 +98,8 @@ pub struct Report {
     pub assertions: Vec<Assertion>,
     /// Errors of loading where a script expects some, for [`bless`].
     pub load_errors: Vec<LoadErrors>,
+    /// Garbage collections that happened.
+    pub collections: u64,
 }
 
 impl Report {

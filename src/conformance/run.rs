@@ -14,9 +14,14 @@ use std::path::Path;
 
 /// Runs the script at `root`/`script`.
 pub fn run(root: &Path, script: &str, tier: Tier) -> Report {
+    run_with(root, script, tier, &Config::default())
+}
+
+/// The same in an instance of another configuration (stress modes); what the script asks for comes first.
+pub fn run_with(root: &Path, script: &str, tier: Tier, config: &Config) -> Report {
     let path = root.join(script);
     match std::fs::read_to_string(&path) {
-        Ok(text) => run_text(script, &text, path.parent().unwrap_or(root), tier),
+        Ok(text) => run_text_with(script, &text, path.parent().unwrap_or(root), tier, config),
         Err(error) => {
             let mut report = empty_report(script, tier);
             report.fail(1, "a script", format!("{}: {error}", path.display()));
@@ -27,6 +32,10 @@ pub fn run(root: &Path, script: &str, tier: Tier) -> Report {
 
 /// Runs a script that has been read; files it loads are in `folder`.
 pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
+    run_text_with(name, text, folder, tier, &Config::default())
+}
+
+fn run_text_with(name: &str, text: &str, folder: &Path, tier: Tier, config: &Config) -> Report {
     let mut report = empty_report(name, tier);
     let script = match script::parse(text) {
         Ok(script) => script,
@@ -39,7 +48,7 @@ pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
     };
     // A panic leaves the instance behind; nothing of it is looked at afterwards.
     let mut line = 1;
-    let run = AssertUnwindSafe(|| run_script(&script, text, folder, &mut report, &mut line));
+    let run = AssertUnwindSafe(|| run_script(&script, text, folder, config, &mut report, &mut line));
     if let Err(panic) = catch_unwind(run) {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
@@ -49,7 +58,7 @@ pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
 }
 
 fn empty_report(script: &str, tier: Tier) -> Report {
-    Report { script: script.into(), tier, assertions: Vec::new(), load_errors: Vec::new() }
+    Report { script: script.into(), tier, assertions: Vec::new(), load_errors: Vec::new(), collections: 0 }
 }
 
 impl Report {
@@ -68,9 +77,9 @@ impl Report {
 }
 
 /// The instance a script asks for.
-fn new_instance(script: &Script, tier: Tier) -> Result<Mu, String> {
+fn new_instance(script: &Script, tier: Tier, config: &Config) -> Result<Mu, String> {
     let wanted = &script.options;
-    let mut config = Config { lenient: wanted.lenient, ..Config::default() };
+    let mut config = Config { lenient: wanted.lenient || config.lenient, ..config.clone() };
     config.stack_bytes = wanted.stack_bytes.unwrap_or(config.stack_bytes);
     config.heap_bytes = wanted.heap_bytes.unwrap_or(config.heap_bytes);
     let fuel = wanted.fuel.unwrap_or(DEFAULT_FUEL);
@@ -80,8 +89,15 @@ fn new_instance(script: &Script, tier: Tier) -> Result<Mu, String> {
 }
 
 /// Runs everything; `line` always says where it is.
-fn run_script(script: &Script, text: &str, folder: &Path, report: &mut Report, line: &mut u32) {
-    let mut mu = match new_instance(script, report.tier) {
+fn run_script(
+    script: &Script,
+    text: &str,
+    folder: &Path,
+    config: &Config,
+    report: &mut Report,
+    line: &mut u32,
+) {
+    let mut mu = match new_instance(script, report.tier, config) {
         Ok(mu) => mu,
         Err(reason) => return report.fail(1, "an instance", reason),
     };
@@ -98,6 +114,7 @@ fn run_script(script: &Script, text: &str, folder: &Path, report: &mut Report, l
     for step in &script.steps {
         *line = step.line;
         run_step(step, &mut mu, folder, report);
+        report.collections = mu.runtime().heap.collections().count;
     }
 }
 

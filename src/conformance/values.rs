@@ -29,13 +29,14 @@ pub(super) fn build(mu: &mut Mu, ty: TypeId, text: &Text) -> Result<Value, Strin
             let types = &mu.program().types;
             match *types.get(ty) {
                 Type::Ref(to) if types.same(to, content_ty) || *types.get(to) == Type::Void => {
-                    Ok(Value::new(ty, object.words().to_vec()))
+                    Ok(mu.hold(ty, object.words().to_vec()))
                 }
                 _ => Err(wrong(mu)),
             }
         }
         Text::Fp(_) | Text::Int(_) | Text::Ref(..) if *mu.program().types.get(ty) == Type::TagRef64 => {
-            Ok(Value::new(ty, vec![tagref_word(mu, text)?]))
+            let word = tagref_word(mu, text)?;
+            Ok(mu.hold(ty, vec![word]))
         }
         Text::Fp(_) | Text::Int(_) | Text::Ref(..) => Err(wrong(mu)),
         Text::NonNull | Text::Content(..) | Text::Any => Err(format!("`{text}` stands for results only")),
@@ -132,7 +133,7 @@ pub(super) fn matches(mu: &Mu, wanted: &Text, got: &Value) -> Result<bool, Strin
             if !tagref::is_ref(got.as_u64()) {
                 return Ok(false);
             }
-            let object = Value::new(mu.program().predefined.ref_void, vec![tagref::to_ref(got.as_u64())]);
+            let object = mu.hold(mu.program().predefined.ref_void, vec![tagref::to_ref(got.as_u64())]);
             let same_tag = match &**tag {
                 Text::Any => true,
                 tag => match values::parse_int(&tag.to_string()) {

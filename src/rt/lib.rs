@@ -6,7 +6,10 @@
 //! | module     | what                                                                   |
 //! |------------|------------------------------------------------------------------------|
 //! | [`layout`] | sizes, offsets, leaves and reference maps of types                     |
-//! | [`heap`]   | allocation of heap objects and global cells; finding them again        |
+//! | [`heap`]   | heap objects and global cells: allocation, finding them, collection     |
+//! | [`collection`] | allocation that collects; the roots of an instance                 |
+//! | [`stress`] | stress modes of the collector                                          |
+//! | [`handles`]| references that clients hold                                           |
 //! | [`memory`] | loads, stores and atomic operations; the checks of checked mode        |
 //! | [`native`] | calls of native functions, symbol lookup                               |
 //! | [`os`]     | memory mappings                                                        |
@@ -15,6 +18,8 @@
 //! | [`runtime`]| everything one instance has loaded and allocated                       |
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod collection;
+pub mod handles;
 pub mod heap;
 pub mod layout;
 pub mod memory;
@@ -22,4 +27,5 @@ pub mod native;
 pub mod os;
 pub mod runtime;
 pub mod stack;
+pub mod stress;
 pub mod thread;

@@ -10,6 +10,7 @@
 //!                          … RET from the bottom frame ──> Event::Returned
 //! ```
 
+use crate::heap::AllocBuffer;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
@@ -23,6 +24,8 @@ pub struct Thread {
     pub threadlocal: u64,
     /// The pinning multiset: object or location addresses, one entry per pin.
     pub pins: Vec<u64>,
+    /// Where it allocates.
+    pub buffer: AllocBuffer,
     /// Instructions it may still execute.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -32,7 +35,7 @@ pub struct Thread {
 impl Thread {
     /// A thread bound to a stack.
     pub fn new(stack: StackRef, threadlocal: u64, fuel: u64) -> Thread {
-        Thread { stack, threadlocal, pins: Vec::new(), fuel, executed: 0 }
+        Thread { stack, threadlocal, pins: Vec::new(), buffer: AllocBuffer::default(), fuel, executed: 0 }
     }
 }
 

@@ -8,6 +8,8 @@ use crate::exec::write_constants;
 use mu_ir::ids::{BlockIdx, FuncId, FuncVerId, InstIdx, TypeId};
 use mu_ir::inst::Value;
 use mu_ir::ub::Ub;
+use mu_rt::heap::FrameMaps;
+use mu_rt::layout::LeafKind;
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{FrameCursor, FrameState, LINKAGE_BYTES, NewStackError, RESUME_INTERPRETED, StackRef};
 use mu_rt::thread::{Event, Resumption, Thread};
@@ -24,6 +26,16 @@ pub struct FramePlace {
     pub inst: Option<(BlockIdx, InstIdx)>,
 }
 
+/// The maps of interpreter frames, for the collector.
+pub(crate) struct Maps<'a>(pub &'a [Arc<crate::code::Code>]);
+
+impl FrameMaps for Maps<'_> {
+    fn frame_map(&self, code: u32, pc: u64) -> Option<(u32, &[(u32, LeafKind)])> {
+        let code = self.0.get(code as usize)?;
+        Some((code.slot_count, code.live_roots(pc)))
+    }
+}
+
 /// A typed value: its words.
 pub type TypedWords = (TypeId, Vec<u64>);
 
@@ -31,7 +43,7 @@ impl Interp {
     /// Makes a stack whose bottom frame waits for the parameters of `func`.
     pub fn new_stack(&mut self, rt: &mut Runtime, func: FuncId) -> Result<StackRef, NewStackFailure> {
         self.prepare(rt, func).map_err(NewStackFailure::Event)?;
-        let stack = rt.stacks.create().map_err(NewStackFailure::Stack)?;
+        let stack = rt.create_stack(None, &Maps(&self.codes)).map_err(NewStackFailure::Stack)?;
         if self.push_fresh(rt, stack, func) {
             Ok(stack)
         } else {

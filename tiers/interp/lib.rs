@@ -83,6 +83,9 @@ impl Interp {
         loop {
             self.refresh(rt);
             let stop = match &mut tracer {
+                None if rt.config.gc_stress.safepoint => {
+                    exec::run::<true>(&self.codes, &self.current, rt, thread, None)
+                }
                 None => exec::run::<false>(&self.codes, &self.current, rt, thread, None),
                 Some(tracer) => {
                     exec::run::<true>(&self.codes, &self.current, rt, thread, Some(&mut **tracer))
@@ -100,6 +103,11 @@ impl Interp {
                 }
             }
         }
+    }
+
+    /// Which slots of frames hold references.
+    pub fn frame_maps(&self) -> impl mu_rt::heap::FrameMaps {
+        frames::Maps(&self.codes)
     }
 
     /// Forgets which versions are current if something was loaded.

@@ -4,8 +4,8 @@
 use crate::code::{Code, CommInfo, SwapInfo};
 use crate::control_flow;
 use crate::decode::func_of_word;
-use crate::exec::{Flow, Here};
-use crate::frames::push_fresh;
+use crate::exec::{Flow, Here, save};
+use crate::frames::{Maps, push_fresh};
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
@@ -64,6 +64,7 @@ pub(crate) fn swap_stack(
 pub(crate) fn comm(
     here: &Here<'_>,
     info: &CommInfo,
+    pc: usize,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
@@ -73,7 +74,7 @@ pub(crate) fn comm(
     let arg = |index: usize| here.get(args[index]);
     let undefined = |ub| Ok(Flow::Stop(Event::Undefined(ub)));
     let word = match info.inst {
-        CommInst::NewStack => return new_stack(here, info, codes, current, rt),
+        CommInst::NewStack => return new_stack(here, info, pc, codes, current, rt, thread),
         CommInst::KillStack => return Ok(kill_stack(StackRef(arg(0)), rt)),
         CommInst::ThreadExit => {
             rt.stacks.kill(thread.stack);
@@ -99,7 +100,7 @@ pub(crate) fn comm(
             return undefined(Ub::WrongTagrefState);
         }
         CommInst::NativePin => {
-            // Objects do not move yet; the multiset is kept so that unmatched unpins are found.
+            // From now on the object neither moves nor goes away, so the address is good.
             thread.pins.push(arg(0));
             arg(0)
         }
@@ -123,9 +124,11 @@ pub(crate) fn comm(
 fn new_stack(
     here: &Here<'_>,
     info: &CommInfo,
+    pc: usize,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
+    thread: &mut Thread,
 ) -> Result<Flow, FuncId> {
     let word = here.get(here.code.list(info.args)[0]);
     let func = func_of_word(word, rt.funcs.len()).filter(|&func| Some(rt.func(func).sig) == info.sig);
@@ -134,7 +137,8 @@ fn new_stack(
         return Err(func);
     }
     let failed = Flow::failed(info.exc, Ub::CreationFailed);
-    let Ok(stack) = rt.stacks.create() else { return Ok(failed) };
+    save(rt, thread, here.region, here.fp, pc);
+    let Ok(stack) = rt.create_stack(Some(thread), &Maps(codes)) else { return Ok(failed) };
     if !push_fresh(codes, current, rt, stack, func) {
         rt.stacks.kill(stack);
         return Ok(failed);
