@@ -1,7 +1,7 @@
 //! A collection, from beginning to end.
 //!
 //! ```text
-//! clear line marks ─> mark pinned objects ─> choose blocks to empty ─> mark from the roots, moving ─> weak references
+//! choose blocks to empty ─> clear line marks ─> mark pinned objects ─> mark from the roots, moving ─> weak references
 //!   ─> sweep: blocks become free, recyclable or full; marks become start bits; large objects go ─> growth policy
 //! ```
 //!
@@ -39,7 +39,7 @@ use super::evacuate::{self, Evacuator};
 use super::immix::{Blocks, LargeRun};
 use super::mark::{Found, Marker, ScanTable, start_of};
 use super::roots::Roots;
-use super::space::{BLOCK, LINE};
+use super::space::{BLOCK, LINE, TOUCHED};
 use super::{AllocBuffer, Heap, LARGE_PAYLOAD};
 use crate::layout::Layouts;
 use crate::stack::StackRef;
@@ -201,10 +201,14 @@ impl Heap {
             }
             emptied_blocks = evacuate::choose(&self.space, blocks, budget, &pinned);
         }
+        let moving = blocks.fresh || emptied_blocks > 0;
         for &block in &blocks.used {
             self.space.clear_lines(block.into());
+            if moving && self.space.has_flag(block.into(), TOUCHED) {
+                self.space.settle(block.into());
+                self.space.clear_parts(block.into());
+            }
         }
-        let moving = blocks.fresh || emptied_blocks > 0;
         let evacuator = Evacuator::new(blocks, budget);
         let stack = std::mem::take(&mut collector.stack);
         let marked = match moving {

@@ -213,6 +213,9 @@ impl Blocks {
             let block = u64::from(block);
             let marked = space.marked_lines(block);
             space.marks_become_starts(block);
+            if space.has_flag(block, TOUCHED) {
+                space.clear_parts(block);
+            }
             if marked == 0 {
                 space.set_free(block, 1);
                 if self.fresh {
@@ -294,7 +297,7 @@ impl Heap {
                 continue;
             }
             let begin = self.space.block_address(blocks.take_small(&self.space)?);
-            self.count_allocated(BLOCK);
+            self.begin_block(begin);
             buffer.recycling = 0;
             (buffer.cursor, buffer.limit) = (begin, begin + BLOCK - 8);
             return self.bump(buffer, request);
@@ -315,12 +318,15 @@ impl Heap {
         buffer.cursor = begin + first * LINE;
         buffer.limit = (begin + end * LINE).min(begin + BLOCK - 8);
         self.space.zero(buffer.cursor, begin + end * LINE);
-        self.count_allocated((end - first) * LINE);
+        self.space.begin_part(block, first, end);
+        self.allocated.fetch_add((end - first) * LINE, Ordering::Relaxed);
         true
     }
 
-    fn count_allocated(&self, bytes: u64) {
-        self.allocated.fetch_add(bytes, Ordering::Relaxed);
+    /// A block that was free is handed out.
+    fn begin_block(&self, begin: u64) {
+        self.space.begin_part((begin - self.space.base()) / BLOCK, 0, LINES);
+        self.allocated.fetch_add(BLOCK, Ordering::Relaxed);
     }
 
     /// An object larger than a line that does not fit into the buffer's hole.
@@ -334,7 +340,7 @@ impl Heap {
             Some(address) => Some(address),
             None => {
                 let begin = self.space.block_address(self.blocks.lock().take_small(&self.space)?);
-                self.count_allocated(BLOCK);
+                self.begin_block(begin);
                 (part.cursor, part.limit) = (begin, begin + BLOCK - 8);
                 // An object that is not large always fits into an empty block.
                 self.bump(&mut part, request)

@@ -362,7 +362,7 @@ pub(super) fn start_of(space: &Space, address: u64) -> Option<u64> {
     let block = space.block_of(address)?;
     match space.kind(block) {
         BlockKind::Free => None,
-        BlockKind::Small => space.start_before(block, address),
+        BlockKind::Small => space.find_start(block, address),
         BlockKind::Large(first) => Some(space.block_address(first) + LARGE_PAYLOAD),
     }
 }

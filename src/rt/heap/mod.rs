@@ -15,7 +15,7 @@
 //! **Invariants.**
 //! * Payloads are aligned to 8 at least; no two objects share an address, not even of type `void`, since each has a
 //!   header.
-//! * A header is written before its start bit is set, and the start bit before the reference is published.
+//! * A header is written before the reference is published.
 //! * Types are canonical ids everywhere.
 //! * Dropping a heap unmaps everything.
 //!
@@ -34,6 +34,7 @@
 
 mod collect;
 mod evacuate;
+mod find;
 mod immix;
 mod mark;
 pub mod object;
@@ -363,8 +364,11 @@ impl Heap {
         if request.header.has(Header::HYBRID) {
             self.space.word(payload - 16).store(request.count, Ordering::Relaxed);
         }
-        self.space.word(payload - 8).store(request.header.0, Ordering::Relaxed);
-        self.space.set_start(payload);
+        self.space.word(payload - 8).store(request.header.0, Ordering::Release);
+        // In the memory of a buffer the beginnings of objects are found when they are asked for (see `find`).
+        if request.header.has(Header::LARGE | Header::IMMORTAL) {
+            self.space.set_start(payload);
+        }
     }
 
     #[cold]
@@ -406,7 +410,7 @@ impl Heap {
         let block = self.space.block_of(address)?;
         let start = match self.space.kind(block) {
             BlockKind::Free => return None,
-            BlockKind::Small => self.space.start_before(block, address)?,
+            BlockKind::Small => self.space.find_start(block, address)?,
             BlockKind::Large(first) => self.space.block_address(first) + LARGE_PAYLOAD,
         };
         let info = self.info_at(start)?;
@@ -466,6 +470,7 @@ impl Heap {
         for block in self.blocks_taken() {
             match self.space.kind(block) {
                 BlockKind::Small => {
+                    self.space.settle(block);
                     self.space.starts_in(block).filter_map(|at| self.info_at(at)).for_each(&mut visit)
                 }
                 BlockKind::Large(first) if first == block => {

@@ -3,9 +3,10 @@
 //! ```text
 //! memory   | small objects …        | large objects …        | immortal blocks …      |   32 KiB each
 //! kinds    one word per block: free, small objects (and the collector's flags), large object and where it begins
-//! starts   one bit per 8 bytes: a payload begins here
+//! starts   one bit per 8 bytes: a payload is known to begin here
 //! marks    one bit per 8 bytes: the collector has reached the payload that begins here
 //! lines    one byte per 256 bytes: something that was reached lies here
+//! parts    one byte per 256 bytes: memory handed out since the last collection (see [`super::find`])
 //! ```
 //!
 //! All are mapped at once and touched as needed. There is more address space than the heap's limit, so that large
@@ -13,10 +14,8 @@
 //! block, so finding the object around an address looks at 64 words at most; a large object's blocks say where it
 //! begins.
 //!
-//! A part of a block belongs to one allocation buffer while objects are allocated in it, and the words of `starts`
-//! never describe two buffers' parts (a word describes two lines; a hole begins and ends anywhere, but a block has one
-//! owner at a time): the owner sets bits without an atomic read-modify-write. Readers see a set bit only after the
-//! header before it (release, acquire).
+//! A block has one owner at a time, the allocation buffer that allocates in it; so memory and headers are written
+//! without synchronisation. Readers see a start bit only after the header before it (release, acquire).
 
 use crate::os::{Access, OsError, Reservation};
 use std::ptr;
@@ -69,6 +68,7 @@ pub(super) struct Space {
     starts: Reservation,
     marks: Reservation,
     lines: Reservation,
+    parts: Reservation,
     pub(super) regions: Regions,
     next_immortal: AtomicU64,
 }
@@ -101,6 +101,7 @@ impl Space {
             starts: Reservation::new(all_blocks * BIT_WORDS * 8, 1)?,
             marks: Reservation::new(all_blocks * BIT_WORDS * 8, 1)?,
             lines: Reservation::new(all_blocks * LINES, 1)?,
+            parts: Reservation::new(all_blocks * LINES, 1)?,
             regions,
             next_immortal: AtomicU64::new(regions.large_end),
         })
@@ -215,7 +216,14 @@ impl Space {
         word.store(word.load(Ordering::Relaxed) | 1 << (bit % 64), Ordering::Release);
     }
 
-    /// The last payload of a small block that begins at or before an address in it.
+    /// The same from any thread.
+    #[inline]
+    pub(super) fn share_start(&self, payload: u64) {
+        let bit = (payload - self.base()) / 8;
+        self.start_word(bit / 64).fetch_or(1 << (bit % 64), Ordering::Release);
+    }
+
+    /// The last payload of a small block that is known to begin at or before an address in it.
     #[inline]
     pub(super) fn start_before(&self, block: u64, address: u64) -> Option<u64> {
         let bit = (address - self.base()) / 8;
@@ -232,7 +240,7 @@ impl Space {
         Some(self.base() + (index * 64 + u64::from(word.ilog2())) * 8)
     }
 
-    /// The payloads that begin in a block, ascending.
+    /// The payloads that are known to begin in a block, ascending.
     pub(super) fn starts_in(&self, block: u64) -> impl Iterator<Item = u64> {
         let first = block * BIT_WORDS;
         (first..first + BIT_WORDS).flat_map(move |index| {
@@ -316,6 +324,7 @@ impl Space {
             self.clear_marks(block);
             self.marks_become_starts(block);
             self.clear_lines(block);
+            self.clear_parts(block);
         }
     }
 
@@ -378,6 +387,7 @@ impl Space {
             (&self.starts, BIT_WORDS * 8),
             (&self.marks, BIT_WORDS * 8),
             (&self.lines, LINES),
+            (&self.parts, LINES),
             (&self.kinds, 4),
         ] {
             let done = table.discard(first * bytes, (end - first) * bytes);
@@ -434,6 +444,14 @@ impl Space {
         // SAFETY: the table has LINES bytes for each block; it is only accessed here, and words and bytes of it never at
         // the same time by two threads (the collector is alone).
         unsafe { AtomicU8::from_ptr(ptr::with_exposed_provenance_mut((self.lines.base() + line) as usize)) }
+    }
+
+    /// The entry of a line in the table of parts.
+    #[inline]
+    pub(super) fn part(&self, line: u64) -> &AtomicU8 {
+        debug_assert!(line < self.regions.immortal_end * LINES);
+        // SAFETY: the table has LINES bytes for each block and is only accessed through this function.
+        unsafe { AtomicU8::from_ptr(ptr::with_exposed_provenance_mut((self.parts.base() + line) as usize)) }
     }
 
     #[inline]

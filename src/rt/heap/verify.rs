@@ -43,6 +43,9 @@ impl Heap {
     pub fn verify(&self, layouts: &Layouts) -> Result<u64, HeapFault> {
         let mut units = 0;
         for block in self.blocks_taken() {
+            if self.space.kind(block) == BlockKind::Small {
+                self.space.settle(block);
+            }
             match self.space.kind(block) {
                 BlockKind::Free => fault(self.space.block_address(block), "a block in use is marked free")?,
                 BlockKind::Small if self.epoch() == 0 => units += self.verify_small(block, layouts)?,
