@@ -144,14 +144,33 @@ impl Mu {
             return Err(AccessError::WrongType);
         }
         let types = &self.rt.program.types;
-        let leaves = self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
-        let layout = self.rt.layouts.of(types, ty);
-        let size = layout.size().ok_or(AccessError::NoValues)?;
-        let object = self.rt.heap.alloc_fixed(types.canon(ty), size, layout.align_bytes);
-        let address = object.ok_or(AccessError::NoMemory)?.0;
-        self.rt.memory.store_value(address, leaves, &value.words);
+        self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
+        let address = self.rt.new_object(ty, &value.words).ok_or(AccessError::NoMemory)?;
         let reference = self.rt.program.types.intern(Type::Ref(ty));
         Ok(Value::new(reference, vec![address]))
+    }
+
+    /// Allocates a `@uvm.meta.bytes`; `ty` is the type of the reference to it, `@uvm.meta.bytes.r`.
+    ///
+    /// # Errors
+    /// [`AccessError::WrongType`], [`AccessError::NoMemory`].
+    pub fn new_bytes(&mut self, ty: TypeId, bytes: &[u8]) -> Result<Value, AccessError> {
+        if !self.program().types.same(ty, self.program().predefined.bytes_ref) {
+            return Err(AccessError::WrongType);
+        }
+        let address = self.rt.new_bytes(bytes).ok_or(AccessError::NoMemory)?;
+        Ok(Value::new(ty, vec![address]))
+    }
+
+    /// The content of a `@uvm.meta.bytes`.
+    ///
+    /// # Errors
+    /// [`AccessError::NoReference`]; [`AccessError::Undefined`] if the reference is to no byte array.
+    pub fn bytes_of(&self, reference: &Value) -> Result<Vec<u8>, AccessError> {
+        if !matches!(self.program().types.get(reference.ty), Type::Ref(_)) {
+            return Err(AccessError::NoReference);
+        }
+        self.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
     }
 
     /// Reads memory as a value of type `ty` through a `ref` or `iref`, whatever type it is declared to refer to

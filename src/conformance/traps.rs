@@ -101,7 +101,7 @@ impl TrapHandler for Answers<'_> {
 
 fn compare_keepalives(trap: &Trap, context: &TrapContext<'_>) -> Option<Failure> {
     let wanted = trap.keepalives.as_ref()?;
-    let got = context.cursor().map(|cursor| context.dump_keepalives(&cursor)).unwrap_or_default();
+    let got = context.keepalives();
     let got_text = match values::all_match(context.mu, wanted, &got) {
         Ok(true) => return None,
         Ok(false) => values::show_all(context.mu, Some(wanted), &got),

@@ -8,6 +8,7 @@
 //! | [`layout`] | sizes, offsets, leaves and reference maps of types                     |
 //! | [`heap`]   | allocation of heap objects and global cells; finding them again        |
 //! | [`memory`] | loads, stores and atomic operations; the checks of checked mode        |
+//! | [`meta`]   | objects of the metacircular client interface                            |
 //! | [`native`] | calls of native functions, symbol lookup                               |
 //! | [`os`]     | memory mappings                                                        |
 //! | [`stack`]  | stacks, frames, cursors                                                |
@@ -18,6 +19,7 @@
 pub mod heap;
 pub mod layout;
 pub mod memory;
+pub mod meta;
 pub mod native;
 pub mod os;
 pub mod runtime;

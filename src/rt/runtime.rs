@@ -17,6 +17,7 @@ use mu_ir::draft::Draft;
 use mu_ir::ids::{FuncId, FuncVerId, SigId};
 use mu_ir::link;
 use mu_ir::program::{Mark, Program};
+use mu_ir::ub::Ub;
 use std::collections::BTreeMap;
 
 /// Limits and switches of an instance.
@@ -78,6 +79,15 @@ pub struct FuncEntry {
     pub sig: SigId,
 }
 
+/// A Mu function that handles traps (`@uvm.meta.set_trap_handler`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MuTrapHandler {
+    /// The function, of signature `@uvm.meta.trap_handler.sig`.
+    pub func: FuncId,
+    /// Its last argument, a `ref<void>`: a root.
+    pub userdata: u64,
+}
+
 /// The runtime of one instance.
 pub struct Runtime {
     /// Everything loaded.
@@ -100,6 +110,8 @@ pub struct Runtime {
     pub globals: Vec<u64>,
     /// Watchpoints that instructions name: enabled or not.
     pub watchpoints: BTreeMap<u32, bool>,
+    /// The Mu function that handles traps, if one was set: it comes before the client's handler.
+    pub trap_handler: Option<MuTrapHandler>,
     /// Limits and switches.
     pub config: Config,
     /// Counts loads and redefinitions, so that tiers know when what they remember may be old.
@@ -122,6 +134,7 @@ impl Runtime {
             funcs: Vec::new(),
             globals: Vec::new(),
             watchpoints: BTreeMap::new(),
+            trap_handler: None,
             config,
             epoch: 0,
         })
@@ -177,6 +190,15 @@ impl Runtime {
                 }
             }
         }
+    }
+
+    /// Enables or disables all watchpoints of an id.
+    ///
+    /// # Errors
+    /// [`Ub::UnknownWatchpoint`] if no instruction has this id.
+    pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> Result<(), Ub> {
+        *self.watchpoints.get_mut(&wpid).ok_or(Ub::UnknownWatchpoint)? = enabled;
+        Ok(())
     }
 
     /// The function's entry.

@@ -255,6 +255,8 @@ pub enum Value {
     Int(Box<Value>),
     /// `ref(v, tag)`
     Ref(Box<Value>, Box<Value>),
+    /// `"text"`, without its escapes.
+    Text(String),
     /// `_`
     Any,
 }
@@ -273,6 +275,17 @@ impl fmt::Display for Value {
             Value::Fp(value) => write!(f, "fp({value})"),
             Value::Int(value) => write!(f, "int({value})"),
             Value::Ref(value, tag) => write!(f, "ref({value}, {tag})"),
+            Value::Text(text) => {
+                f.write_str("\"")?;
+                for c in text.chars() {
+                    match c {
+                        '\n' => f.write_str("\\n")?,
+                        '"' | '\\' => write!(f, "\\{c}")?,
+                        c => write!(f, "{c}")?,
+                    }
+                }
+                f.write_str("\"")
+            }
             Value::Any => f.write_str("_"),
         }
     }
@@ -791,6 +804,9 @@ impl<'t> Cursor<'t> {
         if self.rest.starts_with('@') {
             return self.global().map(Value::Name);
         }
+        if self.take("\"") {
+            return self.text().map(Value::Text);
+        }
         if self.rest.starts_with('<') {
             return self.typed(depth).map(|(ty, value)| Value::Content(ty, value));
         }
@@ -807,6 +823,27 @@ impl<'t> Cursor<'t> {
             word if is_number(word) => Ok(Value::Number(word.into())),
             other => Err(format!("`{other}` is no value")),
         }
+    }
+
+    /// The rest of a string, with `\"`, `\\` and `\n`.
+    fn text(&mut self) -> Result<String, String> {
+        let mut text = String::new();
+        let mut chars = self.rest.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.rest = &self.rest[at + 1..];
+                    return Ok(text);
+                }
+                '\\' => match chars.next() {
+                    Some((_, 'n')) => text.push('\n'),
+                    Some((_, c @ ('"' | '\\'))) => text.push(c),
+                    _ => return Err("the escapes of a string are `\\n`, `\\\"` and `\\\\`".into()),
+                },
+                c => text.push(c),
+            }
+        }
+        Err("a string has no end".into())
     }
 
     /// `<@T> v`

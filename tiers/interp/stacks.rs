@@ -6,6 +6,7 @@ use crate::control_flow;
 use crate::decode::func_of_word;
 use crate::exec::{Flow, Here};
 use crate::frames::push_fresh;
+use crate::metacircular;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
@@ -46,8 +47,8 @@ pub(crate) fn swap_stack(
         false => Resumption::Values { types: info.passes.to_vec(), words },
     };
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
-    if !control_flow::can_bind(codes, rt, swappee, &resumption) {
-        return Flow::Stop(Event::Undefined(Ub::BadBinding));
+    if let Err(ub) = control_flow::check_bind(codes, rt, swappee, &resumption) {
+        return Flow::Stop(Event::Undefined(ub));
     }
     if info.kill_old {
         rt.stacks.kill(thread.stack);
@@ -111,6 +112,23 @@ pub(crate) fn comm(
             None => return undefined(Ub::UnmatchedUnpin),
         },
         CommInst::NativeGetAddr => arg(0),
+        CommInst::MetaIdOf
+        | CommInst::MetaNameOf
+        | CommInst::MetaLoadBundle
+        | CommInst::MetaLoadHail
+        | CommInst::MetaNewCursor
+        | CommInst::MetaNextFrame
+        | CommInst::MetaCopyCursor
+        | CommInst::MetaCloseCursor
+        | CommInst::MetaCurFunc
+        | CommInst::MetaCurFuncVer
+        | CommInst::MetaCurInst
+        | CommInst::MetaDumpKeepalives
+        | CommInst::MetaPopFramesTo
+        | CommInst::MetaPushFrame
+        | CommInst::MetaEnableWatchpoint
+        | CommInst::MetaDisableWatchpoint
+        | CommInst::MetaSetTrapHandler => return metacircular::comm(here, info, codes, current, rt),
         other => return Ok(Flow::Stop(Event::Unsupported(format!("{} on the interpreter", other.name())))),
     };
     if let Some(&result) = here.code.list(info.results).first() {
@@ -146,6 +164,9 @@ fn new_stack(
 /// `@uvm.kill_stack`
 fn kill_stack(stack: StackRef, rt: &mut Runtime) -> Flow {
     match rt.stacks.get(stack).map(|stack| stack.state) {
+        Some(StackState::Ready) if rt.config.checked && rt.stacks.has_open_cursors(stack) => {
+            Flow::Stop(Event::Undefined(Ub::OpenCursor))
+        }
         Some(StackState::Ready) => {
             rt.stacks.kill(stack);
             Flow::Next

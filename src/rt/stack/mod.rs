@@ -30,8 +30,10 @@
 //!
 //! Stack references are small integers that are never reused, so a reference to a dead stack is recognised.
 
+mod cursors;
 mod region;
 
+pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
 
 use crate::memory::{AllocaCells, CellInfo};
@@ -95,6 +97,7 @@ pub struct Stack {
     /// The top frame while the stack is not running.
     pub top_fp: u64,
     cells: Vec<CellInfo>,
+    open_cursors: u32,
 }
 
 impl Stack {
@@ -143,6 +146,7 @@ pub struct Stacks {
     /// How many stacks may be alive.
     alive_max: usize,
     alive: usize,
+    cursors: cursors::Cursors,
 }
 
 /// At most this many regions wait for reuse.
@@ -158,6 +162,7 @@ impl Stacks {
             stack_bytes,
             alive_max,
             alive: 0,
+            cursors: cursors::Cursors::default(),
         }
     }
 
@@ -172,7 +177,13 @@ impl Stacks {
         };
         let top_fp = 0;
         self.by_base.insert(region.base(), self.stacks.len());
-        self.stacks.push(Stack { region, state: StackState::Ready, top_fp, cells: Vec::new() });
+        self.stacks.push(Stack {
+            region,
+            state: StackState::Ready,
+            top_fp,
+            cells: Vec::new(),
+            open_cursors: 0,
+        });
         self.alive += 1;
         Ok(StackRef(self.stacks.len() as u64))
     }
@@ -187,8 +198,10 @@ impl Stacks {
         self.stacks.get_mut(usize::try_from(stack.0.checked_sub(1)?).ok()?)
     }
 
-    /// Kills a stack: its frames and cells are gone. Its memory is reused once nobody runs on it.
+    /// Kills a stack: its frames and cells are gone, its cursors are closed. Its memory is reused once nobody runs on
+    /// it.
     pub fn kill(&mut self, stack: StackRef) {
+        self.close_cursors_of(stack);
         let Some(stack) = self.get_mut(stack) else { return };
         if stack.state == StackState::Dead {
             return;
