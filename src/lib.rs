@@ -32,6 +32,7 @@
 
 pub mod conformance;
 pub mod driver;
+mod hail;
 pub mod introspect;
 pub mod trace;
 pub mod values;
@@ -149,10 +150,6 @@ impl Mu {
         }
     }
 
-    fn load_hail(&mut self, name: &str, text: &str) -> Result<(), LoadError> {
-        let _ = (name, text);
-        Ok(())
-    }
     /// `@uvm.meta.load_bundle` and `@uvm.meta.load_hail`: false, and the error kept, if the text has errors.
     pub(crate) fn load_from_program(&mut self, hail: bool, text: &[u8]) -> bool {
         // What is not UTF-8 becomes characters that no token has.

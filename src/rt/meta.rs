@@ -22,10 +22,16 @@ impl Runtime {
     pub fn new_object(&self, ty: TypeId, words: &[u64]) -> Option<u64> {
         let types = &self.program.types;
         let leaves = self.layouts.leaves(types, ty)?;
+        let object = self.new_fixed(ty)?;
+        self.memory.store_value(object, leaves, words);
+        Some(object)
+    }
+
+    /// A new object of a type that is no hybrid, zero. `None`: no room, or a size that cannot exist.
+    pub fn new_fixed(&self, ty: TypeId) -> Option<u64> {
+        let types = &self.program.types;
         let layout = self.layouts.of(types, ty);
-        let object = self.heap.alloc_fixed(types.canon(ty), layout.size()?, layout.align_bytes)?;
-        self.memory.store_value(object.0, leaves, words);
-        Some(object.0)
+        Some(self.heap.alloc_fixed(types.canon(ty), layout.size()?, layout.align_bytes)?.0)
     }
 
     /// A new hybrid of type `ty` with `count` elements: its address and that of the variable part. `None`: no room, a

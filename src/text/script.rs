@@ -122,10 +122,12 @@ pub struct Step {
 /// What a step does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StepKind {
-    /// Load another bundle.
+    /// Load another bundle, or a HAIL script.
     Load {
         /// The file, relative to the script.
         file: String,
+        /// It is a HAIL script.
+        hail: bool,
         /// The errors, where it must fail; the first stands on the line of the step, others continue it.
         invalid: Option<Vec<Report>>,
     },
@@ -422,8 +424,8 @@ impl Reader {
                 self.script.warns.push(Report { line, expected });
                 Ok(())
             }
-            "load" => {
-                let kind = cursor.load(line)?;
+            keyword @ ("load" | "hail") => {
+                let kind = cursor.load(line, keyword == "hail")?;
                 self.step(line, kind)
             }
             "watchpoint" => {
@@ -651,13 +653,13 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    fn load(&mut self, line: u32) -> Result<StepKind, String> {
+    fn load(&mut self, line: u32, hail: bool) -> Result<StepKind, String> {
         let file = self.file()?;
         let invalid = match self.take_word("invalid") {
             true => Some(vec![Report { line, expected: self.expected()? }]),
             false => None,
         };
-        Ok(StepKind::Load { file, invalid })
+        Ok(StepKind::Load { file, hail, invalid })
     }
 
     fn file(&mut self) -> Result<String, String> {

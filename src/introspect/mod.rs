@@ -54,6 +54,9 @@
 //! }
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use crate::values::Value;
 use crate::{Mu, StackRef};
 use mu_interp::frames::{FrameIds, PushFrameFailure};
