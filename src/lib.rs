@@ -130,6 +130,7 @@ impl Mu {
         let before = self.rt.program.mark();
         let source = self.rt.program.add_source(name, text);
         let (draft, mut diagnostics) = mu_text::parse(text, source);
+        self.soften(&mut diagnostics);
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             let sources = self.rt.program.sources.clone();
             self.rt.program.truncate(&before);
@@ -146,6 +147,17 @@ impl Mu {
                 let mut sources = self.rt.program.sources.clone();
                 sources.extend(source);
                 Err(LoadError { diagnostics, sources })
+            }
+        }
+    }
+
+    /// Makes warnings of what lenient mode lets pass in a text.
+    pub(crate) fn soften(&self, diagnostics: &mut [Diagnostic]) {
+        if self.rt.config.lenient {
+            for diagnostic in diagnostics {
+                if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
+                    diagnostic.severity = Severity::Warning;
+                }
             }
         }
     }

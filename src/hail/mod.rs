@@ -124,14 +124,16 @@ impl Mu {
     pub fn load_hail(&mut self, name: &str, text: &str) -> Result<Vec<Diagnostic>, LoadError> {
         let source = SourceId::new(self.rt.program.sources.len());
         let (script, mut diagnostics) = mu_text::hail::parse(text, source);
-        let mut plan = Plan::default();
-        if diagnostics.is_empty() {
-            (plan, diagnostics) = check::check(&self.rt, &script);
-        }
-        if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
-            match run::run(&self.rt, &plan) {
-                Ok(()) => return Ok(diagnostics),
-                Err(error) => diagnostics.push(*error),
+        self.soften(&mut diagnostics);
+        let fine = |diagnostics: &[Diagnostic]| diagnostics.iter().all(|d| d.severity == Severity::Warning);
+        if fine(&diagnostics) {
+            let (plan, found) = check::check(&self.rt, &script);
+            diagnostics.extend(found);
+            if fine(&diagnostics) {
+                match run::run(&self.rt, &plan) {
+                    Ok(()) => return Ok(diagnostics),
+                    Err(error) => diagnostics.push(*error),
+                }
             }
         }
         let mut sources = self.rt.program.sources.clone();

@@ -6,6 +6,7 @@ use crate::{LoadError, Mu, Options, Outcome, Value};
 const BUNDLE: &str = "
     .typedef @i8 = int<8>
     .typedef @i64 = int<64>
+    .typedef @double = double
     .typedef @u64 = uptr<@i64>
     .typedef @bytes = hybrid<@i8>
     .typedef @node = struct<@i64 @next>
@@ -71,6 +72,9 @@ fn lenient_mode_takes_scalars_of_one_size_for_each_other() {
     assert_eq!(warnings.iter().map(|warning| warning.code.number).collect::<Vec<_>>(), [5008, 5009]);
     assert_eq!(call(&mut mu, "@get"), 0x1000);
     assert_eq!(codes(&mu.load_hail("t", ".init @b = @wide").unwrap_err()), [5008]);
+    let text = ".new $x <@double> .init $x = 1e999d";
+    assert_eq!(codes(&instance(false).load_hail("t", text).unwrap_err()), [1032]);
+    assert_eq!(mu.load_hail("t", text).unwrap().len(), 1);
 }
 
 #[test]
