@@ -151,3 +151,84 @@ fn a_program_that_loads_errors_leaves_them_to_be_seen() {
     assert!(mu.last_load_error().is_none());
     assert_eq!(call(&mut mu, "@get"), 3);
 }
+
+/// Scripts of random words: an answer, never a panic, and what fails changes nothing.
+#[test]
+fn random_scripts() {
+    const WORDS: &[&str] = &[
+        ".new",
+        ".newhybrid",
+        ".init",
+        "$x",
+        "$y",
+        "$z",
+        "<@i64>",
+        "<@bytes>",
+        "<@node>",
+        "<@next>",
+        "<@s0>",
+        "@a",
+        "@b",
+        "@head",
+        "@wide",
+        "@null",
+        "@get",
+        "=",
+        "=",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[0]",
+        "[1]",
+        "&",
+        "*",
+        "NULL",
+        "0",
+        "1",
+        "-1",
+        "256",
+        "1.0d",
+        "1.0f",
+        "@missing",
+        "%x",
+        "?",
+        "4",
+        "@one",
+    ];
+    /// Behind these allocations, initialisations of which most are right.
+    const ALLOCS: &str = ".new $x <@node> .new $y <@i64> .newhybrid $z <@bytes> 4 ";
+    const INITS: &[&str] = &[
+        ".init $x = {1 $x}",
+        ".init $z = {{1 2}}",
+        ".init $z[0][@one] = *@b",
+        ".init @a = *$y",
+        ".init @head = $x",
+        ".init $x[1] = *@head",
+        ".init $y = *$x[0]",
+        ".init $z = *$z",
+        ".init $x = *@head",
+        ".init $z[0] = {1 2 3 4 5}",
+        ".init $x[2] = 0",
+        ".init @a = &$y",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (state >> 33) as usize % below
+    };
+    let mut mu = instance(false);
+    let (mut loaded, mut refused) = (0, 0);
+    for round in 0..20_000 {
+        let (before, from) = if round % 2 == 0 { (ALLOCS, INITS) } else { ("", WORDS) };
+        let text: Vec<&str> = (0..1 + random(8)).map(|_| from[random(from.len())]).collect();
+        match mu.load_hail("random", &format!("{before}{}", text.join(" "))) {
+            Ok(_) => loaded += 1,
+            Err(error) => {
+                assert!(!error.diagnostics.is_empty());
+                refused += 1;
+            }
+        }
+    }
+    assert!(loaded > 500 && refused > 5000, "{loaded} loaded, {refused} refused");
+}
