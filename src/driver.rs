@@ -8,7 +8,6 @@ use mu_interp::Tracer;
 use mu_interp::frames::{FramePlace, NewStackFailure};
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
-use mu_rt::runtime::MuTrapHandler;
 use mu_rt::stack::{FrameCursor, StackState};
 use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
 
@@ -182,7 +181,7 @@ impl Mu {
         let outcome = match event {
             Event::Trap(cause) => {
                 let action = match self.rt.trap_handler {
-                    Some(handler) => self.mu_trap_action(thread.stack, handler, cause)?,
+                    Some(mu_handler) => self.mu_trap_action(thread.stack, mu_handler.func, cause)?,
                     None => handler.handle_trap(&mut TrapContext { mu: self, thread, cause }),
                 };
                 match action {
@@ -223,10 +222,10 @@ impl Mu {
     fn mu_trap_action(
         &mut self,
         trapped: StackRef,
-        handler: MuTrapHandler,
+        handler: FuncId,
         cause: TrapCause,
     ) -> Result<TrapAction, Box<Outcome>> {
-        let stack = match self.new_stack(handler.func) {
+        let stack = match self.new_stack(handler) {
             Ok(stack) => stack,
             Err(NewStackFailure::Event(Event::Unsupported(what))) => {
                 return Err(Box::new(Outcome::Unsupported(what, self.backtrace(trapped))));
@@ -239,8 +238,10 @@ impl Mu {
             TrapCause::Watchpoint(wpid) => wpid,
             TrapCause::Trap | TrapCause::Undefined(_) => 0,
         };
-        let types = self.params(handler.func).to_vec();
-        let words = [trapped.0, wpid.into(), handler.userdata];
+        let types = self.params(handler).to_vec();
+        // Read again: the object may have moved while the stack was made.
+        let userdata = self.rt.trap_handler.map_or(0, |handler| handler.userdata);
+        let words = [trapped.0, wpid.into(), userdata];
         let values = types.into_iter().zip(words).map(|(ty, word)| Value::new(ty, vec![word])).collect();
         Ok(TrapAction::PassValues(stack, values))
     }
