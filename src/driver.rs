@@ -5,7 +5,7 @@ use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Mu, StackRef};
 use mu_interp::Tracer;
-use mu_interp::frames::FramePlace;
+use mu_interp::frames::{FramePlace, NewStackFailure};
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
 use mu_rt::stack::{FrameCursor, StackState};
@@ -97,18 +97,16 @@ impl TrapContext<'_> {
     }
 
     fn place(&self) -> Option<FramePlace> {
-        self.mu.interp.place(&self.cursor()?)
+        self.mu.interp.place(&self.top()?)
     }
 
-    /// A cursor on the top frame.
-    pub fn cursor(&self) -> Option<FrameCursor> {
+    fn top(&self) -> Option<FrameCursor> {
         FrameCursor::new(&self.mu.rt.stacks, self.stack())
     }
 
-    /// The keep-alive variables of the current instruction of the frame at a cursor.
-    pub fn dump_keepalives(&self, cursor: &FrameCursor) -> Vec<Value> {
-        let values = self.mu.interp.keepalives(&self.mu.rt, cursor);
-        values.into_iter().map(|(ty, words)| self.mu.hold(ty, words)).collect()
+    /// The keep-alive variables of the top frame. [`Mu::new_cursor`] shows the others.
+    pub fn keepalives(&self) -> Vec<Value> {
+        self.top().map(|top| self.mu.keepalives_at(&top)).unwrap_or_default()
     }
 
     /// The types the stack waits for.
@@ -171,49 +169,32 @@ impl Mu {
                     None => self.interp.run(&mut self.rt, &mut thread, None),
                 },
             };
-            match event {
-                Event::Trap(cause) => {
-                    let action = self.ask(handler, &mut thread, cause);
-                    self.hold_abandoned(thread.stack, &action);
-                    match action {
-                        TrapAction::Exit => break Outcome::Exit,
-                        TrapAction::PassValues(stack, values) => {
-                            pending = self.resume(&mut thread, stack, Resume::Values(values));
-                        }
-                        TrapAction::ThrowExc(stack, exception) => {
-                            pending = self.resume(&mut thread, stack, Resume::Exception(exception));
-                        }
-                        TrapAction::Unhandled => break Outcome::Trap(cause, self.backtrace(thread.stack)),
-                    }
-                }
-                Event::Returned { types, words } => break Outcome::Return(self.split_words(&types, &words)),
-                Event::Threw(word) => {
-                    let backtrace = self.backtrace(thread.stack);
-                    self.rt.stacks.kill(thread.stack);
-                    let exception = self.hold(self.rt.program.predefined.ref_void, vec![word]);
-                    break Outcome::Exception(exception, backtrace);
-                }
-                Event::ThreadExit => break Outcome::Exit,
-                Event::Undefined(ub) => break Outcome::Undefined(ub, self.stop(&thread)),
-                Event::Unsupported(what) => break Outcome::Unsupported(what, self.stop(&thread)),
-                Event::OutOfFuel => break Outcome::OutOfFuel(self.stop(&thread)),
+            match self.settle(&mut thread, handler, event) {
+                Ok(next) => pending = next,
+                Err(outcome) => break *outcome,
             }
         };
         self.executed += thread.executed;
         outcome
     }
 
-    /// Lets the client handle a trap. Meanwhile the thread is parked, where collections find its roots.
+    /// Lets the client handle a trap.
     fn ask(&mut self, handler: &mut dyn TrapHandler, thread: &mut Thread, cause: TrapCause) -> TrapAction {
+        let parked = self.rt.parked.len();
+        self.parked(thread, |mu| handler.handle_trap(&mut TrapContext { mu, parked, cause }))
+    }
+
+    /// Does something while a thread is parked, where collections find its roots.
+    fn parked<R>(&mut self, thread: &mut Thread, work: impl FnOnce(&mut Mu) -> R) -> R {
         let parked = self.rt.parked.len();
         let place_holder = Thread::new(StackRef::NULL, 0, 0);
         self.rt.parked.push(std::mem::replace(thread, place_holder));
-        let action = handler.handle_trap(&mut TrapContext { mu: self, parked, cause });
+        let result = work(self);
         self.rt.parked.truncate(parked + 1);
         if let Some(back) = self.rt.parked.pop() {
             *thread = back;
         }
-        action
+        result
     }
 
     /// A stack whose thread leaves it at a trap may be resumed by the client later, who knows its reference.
@@ -225,6 +206,88 @@ impl Mu {
         if !goes_on && let Some(stack) = self.rt.stacks.get_mut(stack) {
             stack.held = true;
         }
+    }
+
+    /// Does what an event asks for. `Ok`: the thread goes on, with another event if that came of it; `Err`: it has
+    /// ended.
+    fn settle(
+        &mut self,
+        thread: &mut Thread,
+        handler: &mut dyn TrapHandler,
+        event: Event,
+    ) -> Result<Option<Event>, Box<Outcome>> {
+        let outcome = match event {
+            Event::Trap(cause) => {
+                let action = match self.rt.trap_handler {
+                    Some(mu_handler) => self.mu_trap_action(thread, mu_handler.func, cause)?,
+                    None => {
+                        let action = self.ask(handler, thread, cause);
+                        self.hold_abandoned(thread.stack, &action);
+                        action
+                    }
+                };
+                match action {
+                    TrapAction::PassValues(stack, values) => {
+                        return Ok(self.resume(thread, stack, Resume::Values(values)));
+                    }
+                    TrapAction::ThrowExc(stack, exception) => {
+                        return Ok(self.resume(thread, stack, Resume::Exception(exception)));
+                    }
+                    TrapAction::Exit => Outcome::Exit,
+                    TrapAction::Unhandled => Outcome::Trap(cause, self.backtrace(thread.stack)),
+                }
+            }
+            Event::Load { hail, text } => {
+                if self.parked(thread, |mu| mu.load_from_program(hail, &text)) {
+                    self.interp.complete_instruction(&self.rt, thread);
+                    return Ok(None);
+                }
+                Outcome::Undefined(Ub::BadBundle, self.stop(thread))
+            }
+            Event::Returned { types, words } => Outcome::Return(self.split_words(&types, &words)),
+            Event::Threw(word) => {
+                let backtrace = self.backtrace(thread.stack);
+                self.rt.stacks.kill(thread.stack);
+                let exception = self.hold(self.rt.program.predefined.ref_void, vec![word]);
+                Outcome::Exception(exception, backtrace)
+            }
+            Event::ThreadExit => Outcome::Exit,
+            Event::Undefined(ub) => Outcome::Undefined(ub, self.stop(thread)),
+            Event::Unsupported(what) => Outcome::Unsupported(what, self.stop(thread)),
+            Event::OutOfFuel => Outcome::OutOfFuel(self.stop(thread)),
+        };
+        Err(Box::new(outcome))
+    }
+
+    /// A trap while a Mu function is the trap handler: the thread goes on at its beginning, on a new stack, with the
+    /// stack that trapped, the watchpoint id and the user data (common-insts, "Trap handling").
+    fn mu_trap_action(
+        &mut self,
+        thread: &mut Thread,
+        handler: FuncId,
+        cause: TrapCause,
+    ) -> Result<TrapAction, Box<Outcome>> {
+        let trapped = thread.stack;
+        let made = self.parked(thread, |mu| mu.new_stack(handler));
+        let stack = match made {
+            Ok(stack) => stack,
+            Err(NewStackFailure::Event(Event::Unsupported(what))) => {
+                return Err(Box::new(Outcome::Unsupported(what, self.backtrace(trapped))));
+            }
+            Err(_) => {
+                return Err(Box::new(Outcome::Undefined(Ub::CreationFailed, self.backtrace(trapped))));
+            }
+        };
+        let wpid = match cause {
+            TrapCause::Watchpoint(wpid) => wpid,
+            TrapCause::Trap | TrapCause::Undefined(_) => 0,
+        };
+        let types = self.params(handler).to_vec();
+        // Read again: the object may have moved while the stack was made.
+        let userdata = self.rt.trap_handler.map_or(0, |handler| handler.userdata);
+        let words = [trapped.0, wpid.into(), userdata];
+        let values = types.into_iter().zip(words).map(|(ty, word)| self.hold(ty, vec![word])).collect();
+        Ok(TrapAction::PassValues(stack, values))
     }
 
     /// Binds a thread to a stack; an event if that already ends it.

@@ -190,6 +190,35 @@ impl Mu {
         Ok(self.hold(reference, vec![address]))
     }
 
+    /// Allocates a `@uvm.meta.bytes`; `ty` is the type of the reference to it, `@uvm.meta.bytes.r`.
+    ///
+    /// # Errors
+    /// [`AccessError::WrongType`], [`AccessError::NoMemory`].
+    pub fn new_bytes(&mut self, ty: TypeId, bytes: &[u8]) -> Result<Value, AccessError> {
+        if !self.program().types.same(ty, self.program().predefined.bytes_ref) {
+            return Err(AccessError::WrongType);
+        }
+        let address = match self.rt.new_bytes(bytes) {
+            Some(address) => address,
+            None => {
+                self.collect();
+                self.rt.new_bytes(bytes).ok_or(AccessError::NoMemory)?
+            }
+        };
+        Ok(self.hold(ty, vec![address]))
+    }
+
+    /// The content of a `@uvm.meta.bytes`.
+    ///
+    /// # Errors
+    /// [`AccessError::NoReference`]; [`AccessError::Undefined`] if the reference is to no byte array.
+    pub fn bytes_of(&self, reference: &Value) -> Result<Vec<u8>, AccessError> {
+        if !matches!(self.program().types.get(reference.ty), Type::Ref(_)) {
+            return Err(AccessError::NoReference);
+        }
+        self.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
+    }
+
     /// Reads memory as a value of type `ty` through a `ref` or `iref`, whatever type it is declared to refer to
     /// (exceptions are `ref<void>`).
     ///

@@ -135,8 +135,10 @@ pub struct Failure {
 /// Errors of loading a bundle that a script expects to fail.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LoadErrors {
-    /// The file of a `load FILE invalid` step; `None` for the script's own bundle.
+    /// The file of a `load FILE invalid` or `hail FILE invalid` step; `None` for the script's own bundle.
     pub file: Option<String>,
+    /// It is a HAIL script.
+    pub hail: bool,
     /// The lines that hold the expectation now.
     pub lines: Vec<u32>,
     /// What was reported, by place.

@@ -140,7 +140,7 @@ fn load_own(script: &Script, mu: &mut Mu, name: &str, text: &str, report: &mut R
             let (reported, messages) = load_errors(&error);
             let lines = script.invalid.iter().map(|report| report.line).collect();
             let same = compare_reports(&script.invalid, &reported, &messages, line, report);
-            report.load_errors.push(LoadErrors { file: None, lines, reported, messages });
+            report.load_errors.push(LoadErrors { file: None, hail: false, lines, reported, messages });
             same
         }
     }
@@ -218,12 +218,12 @@ fn compare_reports(
 fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
     let line = step.line;
     match &step.kind {
-        StepKind::Load { file, invalid: None } => match traps::load(mu, folder, file) {
+        StepKind::Load { file, hail, invalid: None } => match traps::load(mu, folder, file, *hail) {
             Ok(_) => report.pass(line),
             Err(got) => report.fail(line, format!("{file} loads"), got),
         },
-        StepKind::Load { file, invalid: Some(wanted) } => {
-            load_invalid(file, wanted, mu, folder, report, line)
+        StepKind::Load { file, hail, invalid: Some(wanted) } => {
+            load_invalid((file, *hail), wanted, mu, folder, report, line);
         }
         StepKind::Watchpoint { id, on } => {
             let known = mu.set_watchpoint(*id, *on);
@@ -243,7 +243,7 @@ fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
 }
 
 fn load_invalid(
-    file: &str,
+    (file, hail): (&str, bool),
     wanted: &[script::Report],
     mu: &mut Mu,
     folder: &Path,
@@ -256,7 +256,7 @@ fn load_invalid(
     };
     // A mark holds the size of every table of the program.
     let before = format!("{:?}", mu.program().mark());
-    match mu.load_bundle(file, &text) {
+    match traps::load_text(mu, file, &text, hail) {
         Ok(_) => {
             for wanted in wanted {
                 report.fail(wanted.line, invalid_text(&wanted.expected), format!("{file} loads"));
@@ -267,7 +267,7 @@ fn load_invalid(
             let lines = wanted.iter().map(|report| report.line).collect();
             compare_reports(wanted, &reported, &messages, line, report);
             let file = Some(file.to_owned());
-            report.load_errors.push(LoadErrors { file, lines, reported, messages });
+            report.load_errors.push(LoadErrors { file, hail, lines, reported, messages });
             if format!("{:?}", mu.program().mark()) != before {
                 report.fail(line, "a bundle that fails changes nothing", "the program has grown");
             }

@@ -242,6 +242,7 @@ fn blessing_writes_errors_of_other_files() {
     let reported = |line, column| Expected { line, column, code: "MU-E2001".into() };
     let errors = LoadErrors {
         file: Some("bad.part.uir".into()),
+        hail: false,
         lines: vec![2],
         reported: vec![reported(7, 1), reported(9, 3)],
         messages: vec![String::new(); 2],

@@ -13,8 +13,8 @@
 //! last and used before the next one.
 //!
 //! **Roots.** Global cells; handles of the client ([`crate::handles`]); of every thread the stack it is bound to, its
-//! thread-local reference and its pins (threads that wait while a client handles their trap are *parked*); stacks the
-//! client holds ([`crate::stack::Stack::held`]); of every stack that is reached, the ALLOCA cells and, by the maps of
+//! thread-local reference and its pins (threads that wait while a client handles their trap are *parked*); the user data of
+//! the Mu trap handler; stacks the client holds ([`crate::stack::Stack::held`]) and stacks with open frame cursors; of every stack that is reached, the ALLOCA cells and, by the maps of
 //! the tier, the slots of its frames.
 
 use crate::handles::Handle;
@@ -38,6 +38,8 @@ struct RuntimeRoots<'a> {
     globals: &'a [(u64, TypeId)],
     handles: &'a [Arc<Handle>],
     threads: &'a [ThreadRoots<'a>],
+    /// A copy of the user data of the Mu trap handler.
+    userdata: &'a AtomicU64,
     stacks: &'a Stacks,
     frames: &'a dyn FrameMaps,
 }
@@ -64,7 +66,8 @@ unsafe impl Roots for RuntimeRoots<'_> {
             visit(Root::Slot(thread.threadlocal.as_ptr() as u64, LeafKind::Ref));
             visit(Root::Stack(thread.stack));
         }
-        for stack in self.stacks.held() {
+        visit(Root::Slot(self.userdata.as_ptr() as u64, LeafKind::Ref));
+        for stack in self.stacks.held().chain(self.stacks.with_cursors()) {
             visit(Root::Stack(stack));
         }
     }
@@ -222,7 +225,9 @@ impl Runtime {
             })
             .collect();
         let handles = self.handles.lock().held();
+        let userdata = AtomicU64::new(self.trap_handler.map_or(0, |handler| handler.userdata));
         let roots = RuntimeRoots {
+            userdata: &userdata,
             globals: &self.global_units,
             handles: &handles,
             threads: &thread_roots,
@@ -236,6 +241,9 @@ impl Runtime {
         }
         let locals: Vec<u64> =
             thread_roots.iter().map(|roots| roots.threadlocal.load(Ordering::Relaxed)).collect();
+        if let Some(handler) = &mut self.trap_handler {
+            handler.userdata = userdata.load(Ordering::Relaxed);
+        }
         for (thread, local) in threads.iter_mut().zip(locals) {
             thread.threadlocal = local;
             thread.buffer.reset();

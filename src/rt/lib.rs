@@ -11,6 +11,7 @@
 //! | [`stress`] | stress modes of the collector                                          |
 //! | [`handles`]| references that clients hold                                           |
 //! | [`memory`] | loads, stores and atomic operations; the checks of checked mode        |
+//! | [`meta`]   | objects of the metacircular client interface                            |
 //! | [`native`] | calls of native functions, symbol lookup                               |
 //! | [`os`]     | memory mappings                                                        |
 //! | [`stack`]  | stacks, frames, cursors                                                |
@@ -23,6 +24,7 @@ pub mod handles;
 pub mod heap;
 pub mod layout;
 pub mod memory;
+pub mod meta;
 pub mod native;
 pub mod os;
 pub mod runtime;

@@ -20,6 +20,7 @@ use mu_ir::draft::Draft;
 use mu_ir::ids::{FuncId, FuncVerId, SigId, TypeId};
 use mu_ir::link;
 use mu_ir::program::{Mark, Program};
+use mu_ir::ub::Ub;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
@@ -88,6 +89,15 @@ pub struct FuncEntry {
     pub sig: SigId,
 }
 
+/// A Mu function that handles traps (`@uvm.meta.set_trap_handler`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MuTrapHandler {
+    /// The function, of signature `@uvm.meta.trap_handler.sig`.
+    pub func: FuncId,
+    /// Its last argument, a `ref<void>`: a root.
+    pub userdata: u64,
+}
+
 /// The runtime of one instance.
 pub struct Runtime {
     /// Everything loaded.
@@ -122,6 +132,8 @@ pub struct Runtime {
     pub stacks_killed: u64,
     /// Watchpoints that instructions name: enabled or not.
     pub watchpoints: BTreeMap<u32, bool>,
+    /// The Mu function that handles traps, if one was set: it comes before the client's handler.
+    pub trap_handler: Option<MuTrapHandler>,
     /// Limits and switches.
     pub config: Config,
     /// Counts loads and redefinitions, so that tiers know when what they remember may be old.
@@ -155,6 +167,7 @@ impl Runtime {
             stress_counts: StressCounts::default(),
             stacks_killed: 0,
             watchpoints: BTreeMap::new(),
+            trap_handler: None,
             config,
             epoch: 0,
         })
@@ -215,6 +228,15 @@ impl Runtime {
                 }
             }
         }
+    }
+
+    /// Enables or disables all watchpoints of an id.
+    ///
+    /// # Errors
+    /// [`Ub::UnknownWatchpoint`] if no instruction has this id.
+    pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> Result<(), Ub> {
+        *self.watchpoints.get_mut(&wpid).ok_or(Ub::UnknownWatchpoint)? = enabled;
+        Ok(())
     }
 
     /// The function's entry.

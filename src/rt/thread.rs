@@ -69,6 +69,13 @@ pub enum TrapCause {
 pub enum Event {
     /// The stack is READY and the client decides how it goes on.
     Trap(TrapCause),
+    /// The instruction the top frame stands at loads a text; then the thread goes on behind it.
+    Load {
+        /// Whether it is a HAIL script; otherwise it is a bundle.
+        hail: bool,
+        /// The text.
+        text: Vec<u8>,
+    },
     /// The bottom frame returned: types (representatives) and words of the values.
     Returned {
         /// Types.

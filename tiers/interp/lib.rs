@@ -9,6 +9,7 @@
 //! | [`aggregates`]          | struct, array and vector values                                            |
 //! | [`memory_operations`]   | allocation, addressing, access                                             |
 //! | [`stacks`]              | SWAPSTACK, stacks, and the common instructions                             |
+//! | [`metacircular`]        | the common instructions `@uvm.meta.*`                                      |
 //! | [`native_calls`]        | CCALL                                                                      |
 //! | [`exec`]                | the loop: what happens at each instruction, in one match                   |
 //!
@@ -33,6 +34,7 @@ pub mod decode;
 pub mod exec;
 pub mod frames;
 pub mod memory_operations;
+pub mod metacircular;
 pub mod native_calls;
 pub mod stacks;
 

@@ -6,10 +6,12 @@ use crate::control_flow;
 use crate::decode::func_of_word;
 use crate::exec::{Flow, Here, save};
 use crate::frames::{Maps, push_fresh};
+use crate::metacircular;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
 use mu_ir::ub::Ub;
+use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{StackRef, StackState};
 use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
@@ -46,8 +48,8 @@ pub(crate) fn swap_stack(
         false => Resumption::Values { types: info.passes.to_vec(), words },
     };
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
-    if !control_flow::can_bind(codes, rt, swappee, &resumption) {
-        return Flow::Stop(Event::Undefined(Ub::BadBinding));
+    if let Err(ub) = control_flow::check_bind(codes, rt, swappee, &resumption) {
+        return Flow::Stop(Event::Undefined(ub));
     }
     if info.kill_old {
         rt.stacks.kill(thread.stack);
@@ -112,12 +114,50 @@ pub(crate) fn comm(
             None => return undefined(Ub::UnmatchedUnpin),
         },
         CommInst::NativeGetAddr => arg(0),
+        CommInst::MetaIdOf
+        | CommInst::MetaNameOf
+        | CommInst::MetaLoadBundle
+        | CommInst::MetaLoadHail
+        | CommInst::MetaNewCursor
+        | CommInst::MetaNextFrame
+        | CommInst::MetaCopyCursor
+        | CommInst::MetaCloseCursor
+        | CommInst::MetaCurFunc
+        | CommInst::MetaCurFuncVer
+        | CommInst::MetaCurInst
+        | CommInst::MetaDumpKeepalives
+        | CommInst::MetaPopFramesTo
+        | CommInst::MetaPushFrame
+        | CommInst::MetaEnableWatchpoint
+        | CommInst::MetaDisableWatchpoint
+        | CommInst::MetaSetTrapHandler => return metacircular(here, info, pc, codes, current, rt, thread),
         other => return Ok(Flow::Stop(Event::Unsupported(format!("{} on the interpreter", other.name())))),
     };
     if let Some(&result) = here.code.list(info.results).first() {
         here.set(result, word);
     }
     Ok(Flow::Next)
+}
+
+/// `@uvm.meta.*`. The instructions that allocate do not collect in the middle: when there is no room, everything is
+/// collected and the instruction is done again.
+fn metacircular(
+    here: &Here<'_>,
+    info: &CommInfo,
+    pc: usize,
+    codes: &[Arc<Code>],
+    current: &[u32],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+) -> Result<Flow, FuncId> {
+    let flow = metacircular::comm(here, info, codes, current, rt)?;
+    if !matches!(flow, Flow::Stop(Event::Undefined(Ub::AllocationFailed))) {
+        return Ok(flow);
+    }
+    save(rt, thread, here.region, here.fp, pc);
+    let plan = Plan { cause: Cause::Limit, defragment: true, needed_bytes: 0 };
+    rt.collect(Some(thread), &Maps(codes), plan);
+    metacircular::comm(here, info, codes, current, rt)
 }
 
 /// `@uvm.new_stack`
@@ -150,6 +190,9 @@ fn new_stack(
 /// `@uvm.kill_stack`
 fn kill_stack(stack: StackRef, rt: &mut Runtime) -> Flow {
     match rt.stacks.get(stack).map(|stack| stack.state) {
+        Some(StackState::Ready) if rt.config.checked && rt.stacks.has_open_cursors(stack) => {
+            Flow::Stop(Event::Undefined(Ub::OpenCursor))
+        }
         Some(StackState::Ready) => {
             rt.stacks.kill(stack);
             Flow::Next

@@ -31,8 +31,10 @@
 //! Stack references are never reused (a number and, above it, how often the number was used before), so a reference to
 //! a dead stack is recognised. Stacks that nobody can reach are killed by collections.
 
+mod cursors;
 mod region;
 
+pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
 
 use crate::memory::{AllocaCells, CellInfo};
@@ -99,6 +101,7 @@ pub struct Stack {
     pub held: bool,
     cells: Vec<CellInfo>,
     generation: u32,
+    open_cursors: u32,
 }
 
 impl Stack {
@@ -156,6 +159,7 @@ pub struct Stacks {
     created: usize,
     /// How many alive stacks make a collection worth while.
     collect_at: usize,
+    cursors: cursors::Cursors,
 }
 
 /// At most this many regions wait for reuse.
@@ -176,6 +180,7 @@ impl Stacks {
             free: Vec::new(),
             created: 0,
             collect_at: COLLECT_MIN.min(alive_max),
+            cursors: cursors::Cursors::default(),
         }
     }
 
@@ -192,8 +197,15 @@ impl Stacks {
         let number = self.free.pop().unwrap_or(self.stacks.len());
         self.by_base.insert(region.base(), number);
         let generation = self.stacks.get(number).map_or(0, |dead| dead.generation);
-        let stack =
-            Stack { region, state: StackState::Ready, top_fp, held: false, cells: Vec::new(), generation };
+        let stack = Stack {
+            region,
+            state: StackState::Ready,
+            top_fp,
+            held: false,
+            cells: Vec::new(),
+            generation,
+            open_cursors: 0,
+        };
         match self.stacks.get_mut(number) {
             Some(dead) => *dead = stack,
             None => self.stacks.push(stack),
@@ -214,9 +226,11 @@ impl Stacks {
         self.stacks.get_mut(number).filter(|stack| stack.generation == generation)
     }
 
-    /// Kills a stack: its frames and cells are gone. Its memory is reused once nobody runs on it.
+    /// Kills a stack: its frames and cells are gone, its cursors are closed. Its memory is reused once nobody runs on
+    /// it.
     pub fn kill(&mut self, stack: StackRef) {
         let Some((number, _)) = number_of(stack) else { return };
+        self.close_cursors_of(stack);
         let Some(stack) = self.get_mut(stack) else { return };
         if stack.state == StackState::Dead {
             return;
@@ -254,6 +268,11 @@ impl Stacks {
         self.by_base
             .values()
             .map(|&number| (reference(number, self.stacks[number].generation), &self.stacks[number]))
+    }
+
+    /// Stacks with an open frame cursor: it is closed by whoever opened it, so its stack stays.
+    pub fn with_cursors(&self) -> impl Iterator<Item = StackRef> {
+        self.all().filter(|(_, stack)| stack.open_cursors > 0).map(|(reference, _)| reference)
     }
 
     /// Whether there are so many stacks that unreachable ones should be looked for.
