@@ -290,7 +290,7 @@ fn conformance_scripts_under_stress() {
         let (mut collections, mut run) = (0, 0);
         let config = Config { gc_stress: stress.parse().unwrap(), ..Config::default() };
         let scripts = suite.scripts.iter().filter(|script| !slow.iter().any(|slow| script.contains(slow)));
-        for script in scripts.skip(offset).step_by(9) {
+        for script in scripts.skip(offset).step_by(4) {
             let plain = conformance::run(&root, script, Tier::Interp);
             let report = conformance::run_with(&root, script, Tier::Interp, &config);
             assert_eq!(
