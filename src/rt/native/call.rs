@@ -34,8 +34,17 @@ pub fn call(function: u64, sig: &NativeSig, args: &[u64], results: &mut [u64]) {
     assert_eq!(results.len(), sig.result.words as usize, "words of the result");
     let mut ints = [0; INT_REGISTERS as usize];
     let vector_words = usize::from(sig.vector_bytes) / 8;
-    let mut vectors: Words = SmallVec::from_elem(0, usize::from(VECTOR_REGISTERS) * vector_words);
-    let mut stack: Words = SmallVec::from_elem(0, sig.stack_bytes as usize / 8);
+    let (mut narrow, mut wide) = ([0; VECTOR_REGISTERS as usize * 2], Vec::new());
+    let vectors: &mut [u64] = match vector_words {
+        2 => &mut narrow,
+        _ => {
+            wide.resize(usize::from(VECTOR_REGISTERS) * vector_words, 0);
+            &mut wide
+        }
+    };
+    // Made empty and in place, so that the words it has room for are not copied.
+    let mut stack = Words::new();
+    stack.resize(sig.stack_bytes as usize / 8, 0);
     let mut rest = args;
     for arg in &sig.args {
         let (words, after) = rest.split_at(arg.words as usize);
@@ -57,7 +66,8 @@ pub fn call(function: u64, sig: &NativeSig, args: &[u64], results: &mut [u64]) {
             ArgPlace::Stack { offset_bytes } => put(arg, words, &mut stack[*offset_bytes as usize / 8..]),
         }
     }
-    let (mut memory, mut memory_first) = (Words::new(), 0);
+    let mut memory = Words::new();
+    let mut memory_first = 0;
     if sig.result.place == ResultPlace::Memory {
         // From some address on, `size` bytes, aligned.
         let align = sig.result.align_bytes.max(8);

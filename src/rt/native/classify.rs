@@ -22,7 +22,10 @@
 //!   register open, but compilers in the family of Clang rely on callers that extend to 32 bits, so we do.
 //! * Vectors of 32 and 64 bytes travel in ymm and zmm registers, as code compiled for AVX and AVX-512 expects. Code
 //!   compiled for lesser CPUs expects them elsewhere; on a CPU that lacks these registers we refuse.
-//! * An eightbyte that is padding only goes nowhere, and an empty struct has none.
+//! * An eightbyte that is padding only goes nowhere, and an empty struct has none. Arrays without elements, which C has
+//!   only as an extension, count as nothing (Clang and Rust agree; GCC looks at their element type).
+//! * Refused, because compilers or CPUs disagree or C has no such type: vectors of other sizes than 8, 16, 32 and 64
+//!   bytes, of `int<128>`, or of one `double`; arrays by themselves; references.
 //!
 //! **Invariants.** No recursion and no work per byte: hostile types cost what their text costs (parts are visited once, or
 //! lie within 64 bytes). The leaves of all arguments together are bounded by [`MAX_STACK_BYTES`].

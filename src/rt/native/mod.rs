@@ -13,8 +13,8 @@
 //! ```
 //!
 //! **Why this way.** [`NativeSig`] is data: the interpreter hands it to one trampoline for all signatures, which loads
-//! every argument register from a record, so no code is generated and a call costs a few nanoseconds more than a direct
-//! one; the JIT emits its own moves from the same data. The call runs on the stack of the caller of [`call`].
+//! every argument register from a record, so no code is generated and a call costs some ten nanoseconds more than a
+//! direct one; the JIT emits its own moves from the same data. The call runs on the stack of the caller of [`call`].
 //!
 //! **Invariants.** What cannot be passed is refused by [`classify`], as data ([`UnsupportedReason`]), not by a crash.
 //! Values go in and come out as the words of their leaves (see [`crate::layout`]).

@@ -8,7 +8,7 @@ macro_rules! vectors {
     ($($name:ident $inner:ident [$elem:ty; $count:literal];)*) => {$(
         #[derive(Clone, Copy)]
         #[repr(transparent)]
-        struct $name($inner);
+        pub(super) struct $name($inner);
 
         impl CValue for $name {
             fn ty(types: &mut Types) -> TypeId {
