@@ -30,11 +30,13 @@
 //! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error.
 #![forbid(unsafe_code)]
 
+pub mod builder;
 pub mod conformance;
 pub mod driver;
 pub mod trace;
 pub mod values;
 
+pub use builder::Builder;
 pub use driver::{Outcome, TrapAction, TrapContext, TrapHandler};
 pub use mu_interp as interp;
 pub use mu_ir as ir;

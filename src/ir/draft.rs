@@ -134,7 +134,7 @@ impl<V> ConstCtor<V> {
 }
 
 /// The symbols of a draft: an interner for names, plus reserved ids.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub struct Symbols {
     arena: String,
     entries: Vec<SymEntry>,
@@ -142,7 +142,7 @@ pub struct Symbols {
     hasher: FixedHasher,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct SymEntry {
     /// Range of the name in the arena; empty for a nameless symbol.
     start: u32,
@@ -152,7 +152,7 @@ struct SymEntry {
 }
 
 /// A hasher without random seeds, so that nothing can depend on them.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct FixedHasher;
 
 impl BuildHasher for FixedHasher {
@@ -227,6 +227,11 @@ impl Symbols {
             hasher.hash_one(&arena[entry.start as usize..entry.end as usize])
         });
         sym
+    }
+
+    /// The symbol that has a name already.
+    pub fn find(&self, name: &str) -> Option<Sym> {
+        self.table.find(self.hasher.hash_one(name), |&sym| self.name(sym) == Some(name)).copied()
     }
 
     /// A symbol for an id the client reserved, with an optional name.

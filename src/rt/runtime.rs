@@ -11,6 +11,7 @@ use crate::memory::{Memory, UnitCache};
 use crate::native::Symbols;
 use crate::os::OsError;
 use crate::stack::Stacks;
+use mu_ir::builder::{IrBuilder, OpenBuilders};
 use mu_ir::codes::load as code;
 use mu_ir::diag::Diagnostic;
 use mu_ir::draft::Draft;
@@ -100,6 +101,10 @@ pub struct Runtime {
     pub globals: Vec<u64>,
     /// Watchpoints that instructions name: enabled or not.
     pub watchpoints: BTreeMap<u32, bool>,
+    /// The IR builders that Mu code has open.
+    pub builders: OpenBuilders,
+    /// Why the last bundle that Mu code built could not be loaded.
+    pub load_errors: Vec<Diagnostic>,
     /// Limits and switches.
     pub config: Config,
     /// Counts loads and redefinitions, so that tiers know when what they remember may be old.
@@ -122,6 +127,8 @@ impl Runtime {
             funcs: Vec::new(),
             globals: Vec::new(),
             watchpoints: BTreeMap::new(),
+            builders: OpenBuilders::default(),
+            load_errors: Vec::new(),
             config,
             epoch: 0,
         })
@@ -143,6 +150,13 @@ impl Runtime {
         self.note_functions(&loaded.mark);
         self.epoch += 1;
         Ok(loaded.warnings)
+    }
+
+    /// Loads what a builder built. Answers the warnings.
+    pub fn load_built(&mut self, builder: IrBuilder) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let draft = builder.finish(&self.program)?;
+        let before = self.program.mark();
+        self.load(&draft, before)
     }
 
     fn make_globals(&mut self) -> Result<(), Box<Diagnostic>> {
