@@ -64,7 +64,9 @@ impl Builder {
     /// Every misuse of the builder (`MU-E6xxx`), or else every error of the bundle, as for a text. The instance is as it
     /// was; the ids stay unused.
     pub fn load(self, mu: &mut Mu) -> Result<Vec<Diagnostic>, LoadError> {
-        mu.rt.load_built(self.0).map_err(|diagnostics| LoadError { diagnostics, sources: Vec::new() })
+        mu.rt
+            .load_built(self.0)
+            .map_err(|diagnostics| LoadError { diagnostics, sources: mu.rt.program.sources.clone() })
     }
 
     /// Gives the bundle up. Its ids stay unused.
