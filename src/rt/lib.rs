@@ -5,6 +5,7 @@
 //!
 //! | module     | what                                                                   |
 //! |------------|------------------------------------------------------------------------|
+//! | [`irbuilder`] | the common instructions of the IR builder                         |
 //! | [`layout`] | sizes, offsets, leaves and reference maps of types                     |
 //! | [`heap`]   | allocation of heap objects and global cells; finding them again        |
 //! | [`memory`] | loads, stores and atomic operations; the checks of checked mode        |
@@ -16,6 +17,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod heap;
+pub mod irbuilder;
 pub mod layout;
 pub mod memory;
 pub mod native;

@@ -10,6 +10,7 @@
 //! | [`memory_operations`]   | allocation, addressing, access                                             |
 //! | [`stacks`]              | SWAPSTACK, stacks, and the common instructions                             |
 //! | [`native_calls`]        | CCALL                                                                      |
+//! | `irbuilder`             | the common instructions of the IR builder                                  |
 //! | [`exec`]                | the loop: what happens at each instruction, in one match                   |
 //!
 //! How it works. [`decode`] turns a function version into [`code::Code`] once; [`exec`] executes it. Frames are data
@@ -32,6 +33,7 @@ pub mod control_flow;
 pub mod decode;
 pub mod exec;
 pub mod frames;
+mod irbuilder;
 pub mod memory_operations;
 pub mod native_calls;
 pub mod stacks;
@@ -89,6 +91,7 @@ impl Interp {
             };
             match stop {
                 exec::Stop::Event(event) => return event,
+                exec::Stop::Loaded => {}
                 exec::Stop::NeedCode(func) => {
                     if let Some(tracer) = &mut tracer {
                         tracer.instruction_again();

@@ -6,6 +6,7 @@ use crate::control_flow;
 use crate::decode::func_of_word;
 use crate::exec::{Flow, Here};
 use crate::frames::push_fresh;
+use crate::irbuilder;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
@@ -69,6 +70,9 @@ pub(crate) fn comm(
     rt: &mut Runtime,
     thread: &mut Thread,
 ) -> Result<Flow, FuncId> {
+    if info.inst.is_irbuilder() {
+        return Ok(irbuilder::comm(here, info, rt));
+    }
     let args = here.code.list(info.args);
     let arg = |index: usize| here.get(args[index]);
     let undefined = |ub| Ok(Flow::Stop(Event::Undefined(ub)));

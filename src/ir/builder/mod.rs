@@ -57,7 +57,7 @@ mod finish;
 mod insts;
 mod node;
 mod numbers;
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 
 pub use call::{Arg, Args};
