@@ -206,8 +206,10 @@ fn ub_page(ub: Ub) -> String {
     let comm = CommInst::ALL
         .iter()
         .filter(|inst| inst.undefined_behaviours().contains(&ub))
-        .map(|inst| short_name(*inst));
-    let who: Vec<&str> = ops.chain(comm).collect();
+        .map(|inst| if inst.is_irbuilder() { "irbuilder.*" } else { short_name(*inst) });
+    let mut who: Vec<&str> = ops.chain(comm).collect();
+    // The eighty functions of the IR builder are one.
+    who.dedup();
     if !who.is_empty() {
         field(&mut out, "Met by", &who.join(" "));
     }

@@ -7,6 +7,7 @@ use crate::driver::Outcome;
 use crate::values::Value;
 use crate::{LoadError, Mu, Options, TrapCause};
 use mu_ir::diag::{Diagnostic, Severity, Source};
+use mu_ir::ub::Ub;
 use mu_rt::runtime::Config;
 use mu_text::script::{self, Call, Expected, Script, Step, StepKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -383,7 +384,15 @@ fn show_outcome(mu: &Mu, wanted: &[script::Outcome], got: &Outcome) -> String {
         Outcome::Trap(TrapCause::Trap, trace) => format!("trap{}", at(trace)),
         Outcome::Trap(TrapCause::Watchpoint(id), trace) => format!("trap wp {id}{}", at(trace)),
         Outcome::Trap(TrapCause::Undefined(func), _) => format!("trap undefined {}", mu.func_name(*func)),
-        Outcome::Undefined(ub, trace) => format!("ub {}{}: {}", ub.id(), at(trace), ub.title()),
+        Outcome::Undefined(ub, trace) => {
+            let mut text = format!("ub {}{}: {}", ub.id(), at(trace), ub.title());
+            if *ub == Ub::BadBundle {
+                for error in mu.built_load_errors() {
+                    text.push_str(&format!("\n{} {}", error.code.text(), error.message));
+                }
+            }
+            text
+        }
         Outcome::Unsupported(what, trace) => format!("unsupported: {what}{}", at(trace)),
         Outcome::OutOfFuel(trace) => format!("exhausted fuel{}", at(trace)),
     }
