@@ -122,6 +122,13 @@ impl Mu {
         let before = self.rt.program.mark();
         let source = self.rt.program.add_source(name, text);
         let (draft, mut diagnostics) = mu_text::parse(text, source);
+        if self.rt.config.lenient {
+            for diagnostic in &mut diagnostics {
+                if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
+                    diagnostic.severity = Severity::Warning;
+                }
+            }
+        }
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             let sources = self.rt.program.sources.clone();
             self.rt.program.truncate(&before);

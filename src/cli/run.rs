@@ -158,7 +158,10 @@ fn start(
         Failure { exit, message: format!("cannot make a stack for {}: {reason}", mu.func_name(call.func)) }
     })?;
     let tracer = tracer.map(|tracer| tracer as &mut dyn Tracer);
-    Ok(mu.run_thread(stack, call.args.clone(), loader, tracer))
+    let outcome = mu.run_thread(stack, call.args.clone(), loader, tracer);
+    // What the program printed through C stands before what is printed about it.
+    mu_vm::rt::native::flush_stdio();
+    Ok(outcome)
 }
 
 /// Prints results or what went wrong.

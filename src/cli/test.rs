@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 /// Failures of one script that are printed.
 const FAILURES_SHOWN: usize = 20;
 
-/// The suite of this project, from its root.
+/// The suite of a project, from the project's root.
 const SUITE: &str = "tests/conformance";
 
-/// The ledgers of this project, from its root.
-const LEDGERS: &str = "tests/ledger";
+/// The ledgers of a project, from its suite.
+const LEDGERS: &str = "../ledger";
 
 /// Arguments of `mu test`.
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub struct TestArgs {
     /// How many scripts to run at a time [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
-    /// Scripts that are known to fail, one `path  reason` a line [default: tests/ledger/TIER.txt]
+    /// Scripts that are known to fail, one `path  reason` a line [default: the project's tests/ledger/TIER.txt]
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
 }
@@ -96,7 +96,7 @@ fn command(args: &TestArgs) -> Result<Exit, Failure> {
         output::print(&lines)?;
         return Ok(Exit::Ok);
     }
-    let ledgers = ledgers(args)?;
+    let ledgers = ledgers(args, &suites)?;
     if args.bless {
         return bless_all(&suites, args, &ledgers);
     }
@@ -108,14 +108,13 @@ fn command(args: &TestArgs) -> Result<Exit, Failure> {
     run_all(&suites, args, &ledgers)
 }
 
-/// The scripts that are meant. Paths in the project's suite keep their names, so that its ledger knows them.
+/// The scripts that are meant. Paths in a project's suite keep their names, so that its ledger knows them.
 fn find(args: &TestArgs) -> Result<Vec<Suite>, Failure> {
     let default = [PathBuf::from(SUITE)];
     let paths = if args.paths.is_empty() { &default[..] } else { &args.paths[..] };
     let mut suites: Vec<Suite> = Vec::new();
     for path in paths {
-        let root = Path::new(SUITE);
-        let root = if path.starts_with(root) { root } else { path };
+        let root = path.ancestors().find(|folder| folder.ends_with(SUITE)).unwrap_or(path);
         let mut suite = if path.is_dir() {
             let found =
                 Suite::find(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
@@ -143,15 +142,18 @@ fn find(args: &TestArgs) -> Result<Vec<Suite>, Failure> {
     Ok(suites)
 }
 
-/// The ledgers of all tiers.
-fn ledgers(args: &TestArgs) -> Result<Vec<Ledger>, Failure> {
+/// The ledgers of all tiers: the given one, those of the project whose suite it is, or empty ones.
+fn ledgers(args: &TestArgs, suites: &[Suite]) -> Result<Vec<Ledger>, Failure> {
     let load = |&tier: &Tier| {
         let file = match &args.ledger {
-            Some(file) if !file.is_file() => {
+            Some(file) if !file.exists() => {
                 return Err(Failure::usage(format!("{}: there is no such file", file.display())));
             }
             Some(file) => file.clone(),
-            None => Ledger::path(Path::new(LEDGERS), tier),
+            None => match suites.iter().find(|suite| suite.root.ends_with(SUITE)) {
+                Some(suite) => Ledger::path(&suite.root.join(LEDGERS), tier),
+                None => return Ok(Ledger::default()),
+            },
         };
         let wrong =
             |errors: Vec<String>| Failure::usage(format!("{}: {}", file.display(), errors.join("; ")));
@@ -167,11 +169,15 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
     };
     let (mut passed, mut failed, mut known, mut assertions) = (0, 0, 0, 0);
     for suite in suites {
+        for path in missing(suite, args, ledgers) {
+            failed += 1;
+            output::print(&format!("{path}: the ledger names it, and it does not exist\n"))?;
+        }
         for report in suite.run(&args.tier.0, jobs) {
             assertions += report.assertions.len();
-            let ledger =
-                Tier::ALL.iter().position(|&tier| tier == report.tier).and_then(|at| ledgers.get(at));
-            match ledger.map_or(Verdict::Failed, |ledger| suite::judge(&report, ledger)) {
+            match ledger_of(ledgers, report.tier)
+                .map_or(Verdict::Failed, |ledger| suite::judge(&report, ledger))
+            {
                 Verdict::Passed => passed += 1,
                 Verdict::KnownFailure => known += 1,
                 Verdict::Failed => {
@@ -188,6 +194,15 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
     let known = if known == 0 { String::new() } else { format!(", {known} known to fail") };
     output::print(&format!("{passed} passed, {failed} failed{known}; {assertions} assertions\n"))?;
     Ok(if failed == 0 { Exit::Ok } else { Exit::Differs })
+}
+
+/// Scripts that a ledger names and that are not there; known only when everything is run.
+fn missing<'l>(suite: &Suite, args: &TestArgs, ledgers: &'l [Ledger]) -> Vec<&'l str> {
+    if !args.paths.is_empty() || args.filter.is_some() {
+        return Vec::new();
+    }
+    let ledgers = args.tier.0.iter().filter_map(|&tier| ledger_of(ledgers, tier));
+    ledgers.flat_map(|ledger| ledger.missing(&suite.scripts)).collect()
 }
 
 fn stale(root: &Path, report: &Report) -> String {

@@ -60,6 +60,10 @@ impl Errors {
         self.0.len() >= ERRORS_MAX
     }
 
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn push(&mut self, error: Diagnostic) {
         if !self.is_full() {
             self.0.push(error);
@@ -79,20 +83,21 @@ pub fn load(
     let mut linker = Linker::new(program, draft);
     linker.define_all();
     linker.resolve_all(options);
-    let (errors, spans) = (linker.errors, linker.spans);
-    if !errors.is_empty() {
+    let (mut errors, spans, verifiable) = (linker.errors, linker.spans, linker.verifiable);
+    if !verifiable || errors.is_full() {
         program.truncate(&before);
-        return Err(finish(errors.0));
+        return Err(finish(name_places(draft, errors.0)));
     }
+    // Names that are wrong inside functions do not hide other errors: the verifier passes over those instructions.
     let found = verify::verify(program, &mark, draft, &spans, verify::Options { lenient: options.lenient });
-    let found = name_places(draft, found);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
+    let (more, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|diag| diag.severity == Severity::Error);
+    errors.0.extend(more);
     if errors.is_empty() {
-        Ok(Loaded { mark, warnings })
+        Ok(Loaded { mark, warnings: name_places(draft, warnings) })
     } else {
         program.truncate(&before);
-        Err(finish(errors))
+        Err(finish(name_places(draft, errors.0)))
     }
 }
 
@@ -154,6 +159,8 @@ struct Linker<'p> {
     draft: &'p Draft,
     errors: Errors,
     spans: verify::Spans,
+    /// Whether everything outside of function bodies was resolved.
+    verifiable: bool,
     /// What each symbol of the draft is, as far as this draft defines it.
     defined: Vec<Option<Entity>>,
     /// Where each symbol was defined, for messages.
@@ -184,6 +191,7 @@ impl<'p> Linker<'p> {
             draft,
             errors: Errors::default(),
             spans: verify::Spans::default(),
+            verifiable: false,
             defined: vec![None; count],
             places: vec![Span::NONE; count],
             ids: vec![MuId::NONE; count],
@@ -361,6 +369,7 @@ impl<'p> Linker<'p> {
         for def in &draft.defs {
             self.resolve_global_var(def, options);
         }
+        self.verifiable = self.errors.is_empty();
         let mut versions = Vec::new();
         for def in &draft.defs {
             if let DefKind::FuncDef(func) = &def.kind {
@@ -667,7 +676,9 @@ impl<'p> Body<'_, 'p> {
         self.block_vars = start..start + count;
         let mut params = Vec::with_capacity(block.params.len());
         for &(ty, name) in &block.params {
+            let errors = self.linker.errors.len();
             let ty = self.linker.ty(ty);
+            let ty = if self.linker.errors.len() > errors { Var::UNTYPED } else { ty };
             params.push(self.new_var(name, ty));
         }
         let ref_void = self.linker.program.predefined.ref_void;
@@ -684,6 +695,7 @@ impl<'p> Body<'_, 'p> {
     }
 
     fn inst(&mut self, index: usize, inst: &Inst<Unlinked>) -> Inst<Linked> {
+        let errors = self.linker.errors.len();
         let results = inst.results.iter().map(|&name| self.new_var(name, Var::UNTYPED)).collect();
         let id = match inst.name {
             Some(name) => self.linker.id_of_sym(name.sym),
@@ -703,6 +715,9 @@ impl<'p> Body<'_, 'p> {
         linked.keepalives =
             inst.keepalives.as_ref().map(|list| list.iter().map(|&var| self.value(var)).collect());
         linked.attrs = inst.attrs;
+        if self.linker.errors.len() > errors {
+            self.linker.spans.broken.insert((self.ver, self.block, InstIdx::new(index)));
+        }
         linked
     }
 

@@ -365,8 +365,20 @@ impl TypeStore {
 
     /// Forgets everything appended since `mark`.
     pub fn truncate(&mut self, mark: TypeMark) {
-        self.type_table.retain(|ty| ty.index() < mark.types);
-        self.sig_table.retain(|sig| sig.index() < mark.sigs);
+        // Only what goes is touched: a bundle that fails costs nothing for what was loaded before.
+        for ty in (mark.types..self.types.len()).map(TypeId::new) {
+            if let Ok(entry) = self.type_table.find_entry(self.shape_hash(self.get(ty)), |&other| other == ty)
+            {
+                entry.remove();
+            }
+        }
+        for sig in (mark.sigs..self.sigs.len()).map(SigId::new) {
+            if let Ok(entry) =
+                self.sig_table.find_entry(self.sig_shape_hash(self.sig(sig)), |&other| other == sig)
+            {
+                entry.remove();
+            }
+        }
         self.cycles.truncate(mark);
         self.types.truncate(mark.types);
         self.sigs.truncate(mark.sigs);

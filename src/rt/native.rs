@@ -285,6 +285,15 @@ unsafe extern "sysv64" fn trampoline(record: *mut CallRecord) {
     )
 }
 
+/// Writes out what programs have printed through the C library and what it still holds back, so that it comes before what
+/// the embedder prints next.
+pub fn flush_stdio() {
+    // SAFETY: `fflush(NULL)` flushes every open output stream of the C library; it takes the streams' own locks.
+    unsafe {
+        libc::fflush(std::ptr::null_mut());
+    }
+}
+
 /// A library that cannot be opened.
 #[derive(Debug)]
 pub struct LibraryError {

@@ -40,6 +40,7 @@ pub mod stacks;
 
 use code::{Code, CodeOf, NONE};
 use mu_ir::ids::{FuncId, FuncVerId};
+use mu_ir::table::{CommInst, Expose, Op};
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::{Event, Thread};
 use std::collections::BTreeMap;
@@ -146,6 +147,7 @@ impl Interp {
         let reason = match error {
             decode::DecodeError::ValueTooLarge => "a variable is larger than 65536 words",
             decode::DecodeError::FrameTooLarge => "its frame is larger than a stack can be",
+            decode::DecodeError::CodeTooLarge => "its values are too large for so many instructions",
         };
         Event::Unsupported(format!("function {name} on the interpreter: {reason}"))
     }
@@ -172,4 +174,13 @@ impl Interp {
             CodeOf::Undefined(_) => None,
         }
     }
+}
+
+/// Names of the instructions and common instructions that yield the outcome Unsupported, ascending.
+pub fn unsupported() -> Vec<&'static str> {
+    let comm_insts =
+        CommInst::ALL.iter().filter(|inst| inst.expose() == Expose::Later).map(|inst| inst.name());
+    let mut names: Vec<&str> = comm_insts.chain([Op::NewThread.mnemonic()]).collect();
+    names.sort_unstable();
+    names
 }

@@ -88,4 +88,7 @@ crate::codes! {
         "Places in texts are 32-bit numbers. Divide the bundle.";
     TOO_MANY_ERRORS = 1031, "too many errors to show them all",
         "Reading stops after 100 errors; mend some of those and try again.";
+    FLOAT_RANGE = 1032, "a floating point literal beyond the range of its format",
+        "The client must ensure that the number can be represented by the type (uvm-ir, Constant Definition). A number \
+         that is not zero but rounds to zero is accepted. The lenient mode takes infinity, with a warning.";
 }

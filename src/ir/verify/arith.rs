@@ -162,8 +162,9 @@ impl Body<'_, '_> {
             | (Rule::RefCast, IRef(_), IRef(_))
             | (Rule::RefCast, FuncRef(_), FuncRef(_)) => None,
             (Rule::RefCast, ..) => fault(code::REFCAST_TYPES, "both must be ref, both iref or both funcref"),
+            (_, Int(_), Int(_)) => fault(code::PTRCAST_TYPES, "one of them must be uptr or ufuncptr"),
             (_, from, to) if address(from) && address(to) => None,
-            _ => fault(code::PTRCAST_TYPES, "both must be uptr, ufuncptr or int"),
+            _ => fault(code::PTRCAST_TYPES, "each must be uptr, ufuncptr or int"),
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Body<'b, 'a> {
     /// Number + 1 of the block in which the variable has been computed.
     defined: Vec<u32>,
     pub def: Option<&'a FuncDef>,
+    /// Its number.
+    index: FuncVerId,
     /// The block and the instruction at hand.
     pub block: usize,
     pub inst: usize,
@@ -46,7 +48,8 @@ impl<'a> Cx<'a> {
                 _ => None,
             };
             let defined = vec![0; vars.len()];
-            let mut body = Body { cx: self, ver: &ver, vars, defined, def, block: 0, inst: 0 };
+            let number = FuncVerId::new(index);
+            let mut body = Body { cx: self, ver: &ver, vars, defined, def, index: number, block: 0, inst: 0 };
             body.check();
             let vars = body.vars;
             drop(ver);
@@ -114,7 +117,7 @@ impl Body<'_, '_> {
         for (n, &param) in entry.params.iter().enumerate() {
             let have = self.vars[param.index()].ty;
             let want = self.cx.program.types.sig(sig).params[n];
-            if self.cx.program.types.same(have, want) {
+            if have == Var::UNTYPED || self.cx.program.types.same(have, want) {
                 continue;
             }
             let (have_name, want_name) = (self.cx.ty(have), self.cx.ty(want));
@@ -145,7 +148,10 @@ impl Body<'_, '_> {
             self.define(param);
             let ty = self.vars[param.index()].ty;
             // The types of the entry block's parameters are those of the signature, which has been checked.
-            if self.block > 0 && !self.cx.facts.is_variable_type(&self.cx.program.types, ty) {
+            if self.block > 0
+                && ty != Var::UNTYPED
+                && !self.cx.facts.is_variable_type(&self.cx.program.types, ty)
+            {
                 let span = self.param_type_span(self.block, n, param);
                 self.cx.not_a_variable_type(span, ty, "a block parameter");
             }
@@ -184,6 +190,13 @@ impl Body<'_, '_> {
         }
     }
 
+    /// Whether a name in the instruction at hand could not be resolved, which was reported.
+    fn is_broken(&self) -> bool {
+        let broken = &self.cx.spans.broken;
+        !broken.is_empty()
+            && broken.contains(&(self.index, BlockIdx::new(self.block), InstIdx::new(self.inst)))
+    }
+
     fn define(&mut self, var: VarIdx) {
         self.defined[var.index()] = self.block as u32 + 1;
     }
@@ -201,6 +214,10 @@ impl Body<'_, '_> {
     }
 
     fn check_inst(&mut self, inst: &Inst<Linked>) {
+        if self.is_broken() {
+            inst.results.iter().for_each(|&var| self.define(var));
+            return;
+        }
         if !self.check_form(inst) {
             self.error(
                 code::MALFORMED,

@@ -389,9 +389,24 @@ impl Parser<'_> {
         };
         let format = self.float_format(token, suffix)?;
         match format.decimal(number) {
-            Some(bits) => Ok(float_ctor(format, bits)),
+            Some(bits) => {
+                if bits == format.infinity(false) || bits == format.infinity(true) {
+                    self.float_out_of_range(token, format);
+                }
+                Ok(float_ctor(format, bits))
+            }
             None => Err(self.bad_float(token)),
         }
+    }
+
+    /// The constant is infinity all the same, so that the lenient mode can go on with a warning.
+    fn float_out_of_range(&mut self, token: Token, format: Format) {
+        let (name, suffix) = if format == Format::Float { ("float", 'f') } else { ("double", 'd') };
+        let message = format!("`{}` is greater than every {name}", shorten(self.str(token)));
+        self.error(
+            Diagnostic::error(codes::FLOAT_RANGE, self.span(token), message)
+                .help(format!("for infinity write `+inf{suffix}` or `-inf{suffix}`")),
+        );
     }
 
     fn word_ctor(&mut self) -> Parsed<ConstCtor<Use>> {

@@ -3,7 +3,7 @@
 //! Integers are kept as sign and magnitude; whether they fit is a question of their type, which the linker answers.
 //! Floating point numbers are rounded once, from the decimal digits to the format of the suffix: reading a `float`
 //! through `double` would round twice and be wrong in the last bit for some literals. A literal too large for its
-//! format is infinite, as the specification's own example `123.456e789f` wants.
+//! format is an error, and infinite where the lenient mode lets it pass.
 
 /// What is wrong with an integer literal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

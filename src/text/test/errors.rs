@@ -23,6 +23,7 @@ fn report(texts: &[&str]) -> String {
 
 /// Texts with errors at top level.
 const DEFINITIONS: &[&str] = &[
+    ".const @c <@float> = 1e39f .const @d <@double> = -1e309 d",
     "€ .typedef @a = void",
     "/* no */ .typedef @a = void",
     ".typedef @a = struct<@b, @c>",

@@ -85,6 +85,7 @@ fn corpus() -> Vec<(PathBuf, String)> {
                 && let Ok(text) = std::fs::read_to_string(&path)
                 // A script may be about an error of the text form, and says so.
                 && !text.lines().any(|line| line.starts_with("//! invalid") && (line.contains("E1") || line.trim() == "//! invalid"))
+                && !text.contains("//! warns MU-E1")
             {
                 files.push((path, text));
             }
@@ -183,7 +184,7 @@ fn constants_have_their_values() {
     assert_eq!(value("@oct"), Some(ConstCtor::Int { negative: false, magnitude: 0o1234567 }));
     assert_eq!(value("@big"), Some(ConstCtor::Int { negative: false, magnitude: u128::MAX }));
     assert_eq!(value("@f2"), Some(ConstCtor::Float(1.5f32.to_bits())));
-    assert_eq!(value("@f3"), Some(ConstCtor::Float(f32::INFINITY.to_bits())));
+    assert_eq!(value("@f3"), Some(ConstCtor::Float(123.456e7f32.to_bits())));
     assert_eq!(value("@f4"), Some(ConstCtor::Float(0x7fc0_0000)));
     assert_eq!(value("@f6"), Some(ConstCtor::Float(f32::NEG_INFINITY.to_bits())));
     assert_eq!(value("@f8"), Some(ConstCtor::Float(0x7f80_0001)));

@@ -510,13 +510,11 @@ impl Decoder<'_> {
                 return Ok(Instr::StoreLeaf { kind, loc, a: self.slot(inst.args[1])?, ty });
             }
         }
-        let leaves: Box<[(u64, LeafKind)]> = self
-            .layouts
-            .leaves(&self.program.types, ty)
-            .ok_or(DecodeError::ValueTooLarge)?
-            .iter()
-            .map(|leaf| (leaf.offset_bytes, leaf.kind))
-            .collect();
+        let leaves = self.layouts.leaves(&self.program.types, ty).ok_or(DecodeError::ValueTooLarge)?;
+        self.make_room(leaves.len())?;
+        self.leaf_count += leaves.len();
+        let leaves: Box<[(u64, LeafKind)]> =
+            leaves.iter().map(|leaf| (leaf.offset_bytes, leaf.kind)).collect();
         let operand = |decoder: &mut Self, at: usize| match inst.args.get(at) {
             Some(&value) => decoder.slot(value),
             None => Ok(NONE),

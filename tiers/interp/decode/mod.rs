@@ -3,6 +3,10 @@
 //! One walk over the blocks gives every variable its slots; a second walk emits one [`Instr`] per instruction. Branch
 //! targets are block numbers until all blocks have their program counters.
 //!
+//! Values of many words make code longer than its text: a branch that passes a value of 60,000 words is 60,000 moves.
+//! So sizes are checked before anything is written down, and code has a limit ([`CODE_ENTRIES_MAX`]). Otherwise the work
+//! is about proportional to the size of the version.
+//!
 //! Example. In `%head(<@i64> %a <@i64> %b): … BRANCH2 %c %head(%b %r) %exit(%a)` the variables have the slots
 //! a = 0, b = 1, c = 2, r = 3; the edge back to `%head` is the moves 0 ← 1, 1 ← 3.
 
@@ -21,17 +25,22 @@ use mu_rt::runtime::Runtime;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Why a version cannot be decoded. Both are limits of this tier, not errors of the program.
+/// Why a version cannot be decoded. All are limits of this tier, not errors of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// A value has too many words to be an SSA variable here.
     ValueTooLarge,
     /// A frame has more words than slot numbers can tell.
     FrameTooLarge,
+    /// The decoded code would have more than [`CODE_ENTRIES_MAX`] entries.
+    CodeTooLarge,
 }
 
 /// The most words a frame may have. A frame must fit a stack anyway.
 const FRAME_WORDS_MAX: u64 = 1 << 24;
+
+/// The most words that the operands, moves and leaves of a function version may have in all: some hundred megabytes.
+pub const CODE_ENTRIES_MAX: usize = 1 << 24;
 
 /// Decodes a function version.
 pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
@@ -45,6 +54,7 @@ pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
         const_slots: HashMap::new(),
         edge_blocks: Vec::new(),
         scratch: 0,
+        leaf_count: 0,
     };
     decoder.assign_slots()?;
     decoder.signature()?;
@@ -74,6 +84,9 @@ pub fn decode_undefined(rt: &Runtime, func: FuncId) -> Result<Code, DecodeError>
     let mut words = 0;
     for &ty in &types.sig(sig).params {
         words += rt.layouts.words(types, ty).ok_or(DecodeError::ValueTooLarge)?;
+        if u64::from(words) > FRAME_WORDS_MAX {
+            return Err(DecodeError::FrameTooLarge);
+        }
     }
     let canon = |list: &[TypeId]| list.iter().map(|&ty| types.canon(ty)).collect::<Box<[TypeId]>>();
     code.param_types = canon(&types.sig(sig).params);
@@ -117,6 +130,8 @@ pub(crate) struct Decoder<'a> {
     edge_blocks: Vec<BlockIdx>,
     /// A slot for breaking cycles of moves.
     scratch: Slot,
+    /// Number of leaves of memory accesses so far.
+    leaf_count: usize,
 }
 
 impl Decoder<'_> {
@@ -191,17 +206,24 @@ impl Decoder<'_> {
         if let Some(&slot) = self.const_slots.get(&value) {
             return Ok(slot);
         }
-        let mut words = Vec::new();
-        const_words(self.program, self.globals, value, &mut words);
-        let ty = self.value_ty(value);
-        words.resize(self.words(ty)? as usize, 0);
-        let slot = self.code.var_slot_count + self.code.consts.len() as u32;
-        self.code.consts.extend(words);
-        if self.code.consts.len() as u64 > FRAME_WORDS_MAX {
+        // Before the words are there: constants can share members, so their size can be exponential in their text.
+        let count = self.words(self.value_ty(value))? as usize;
+        if (self.code.consts.len() + count) as u64 > FRAME_WORDS_MAX {
             return Err(DecodeError::FrameTooLarge);
         }
+        let mut words = Vec::with_capacity(count);
+        const_words(self.program, self.globals, value, &mut words);
+        words.resize(count, 0);
+        let slot = self.code.var_slot_count + self.code.consts.len() as u32;
+        self.code.consts.extend(words);
         self.const_slots.insert(value, slot);
         Ok(slot)
+    }
+
+    /// Checks that there is room for more operands, moves or leaves.
+    fn make_room(&self, more: usize) -> Result<(), DecodeError> {
+        let entries = self.code.lists.len() + self.code.moves.len() + self.leaf_count;
+        if entries + more > CODE_ENTRIES_MAX { Err(DecodeError::CodeTooLarge) } else { Ok(()) }
     }
 
     /// All words of a list of operands.
@@ -211,6 +233,7 @@ impl Decoder<'_> {
             let base = self.slot(value)?;
             let ty = self.value_ty(value);
             let words = self.words(ty)?;
+            self.make_room(words as usize)?;
             self.code.lists.extend(base..base + words);
         }
         Ok(List { start, len: self.code.lists.len() as u32 - start })
@@ -234,6 +257,7 @@ impl Decoder<'_> {
             let from = self.slot(arg)?;
             let to = self.code.var_slots[param.index()];
             let words = self.code.var_words[param.index()];
+            self.make_room(moves.len() + words as usize)?;
             moves.extend((0..words).map(|word| (to + word, from + word)));
         }
         let exc_slot = block.exc_param.map_or(NONE, |var| self.code.var_slots[var.index()]);
@@ -254,8 +278,9 @@ impl Decoder<'_> {
     }
 }
 
-/// Appends the words of a global SSA variable. Verified constants are not recursive; their nesting is walked with a
-/// work list, so that deep ones cannot overflow the host stack.
+/// Appends the words of a global SSA variable; the caller has made sure that its type does not have too many. Verified
+/// constants are not recursive; their nesting is walked with a work list, so that deep ones cannot overflow the host
+/// stack.
 pub fn const_words(program: &Program, globals: &[u64], value: Value, words: &mut Vec<u64>) {
     let mut work = vec![value];
     while let Some(value) = work.pop() {

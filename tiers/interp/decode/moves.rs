@@ -10,43 +10,50 @@
 //! ```
 
 use crate::code::Slot;
-use std::collections::BTreeMap;
 
-/// Appends an order of `moves` (to, from) to `out`. Targets are distinct.
+/// Appends an order of `moves` (to, from) to `out`. Targets are distinct. Work is n log n in their number.
 pub fn sequence(moves: &[(Slot, Slot)], scratch: Slot, out: &mut Vec<(Slot, Slot)>) {
-    let mut from_of: BTreeMap<Slot, Slot> = moves.iter().copied().filter(|(to, from)| to != from).collect();
-    if from_of.is_empty() {
-        return;
+    let mut open: Vec<(Slot, Slot)> = moves.iter().copied().filter(|(to, from)| to != from).collect();
+    open.sort_unstable();
+    // For each move the one that overwrites what it reads, and how many others read what it overwrites.
+    let overwriter: Vec<Option<usize>> =
+        open.iter().map(|&(_, from)| open.binary_search_by_key(&from, |&(to, _)| to).ok()).collect();
+    let mut readers = vec![0u32; open.len()];
+    for &other in overwriter.iter().flatten() {
+        readers[other] += 1;
     }
-    let mut readers: BTreeMap<Slot, u32> = BTreeMap::new();
-    for &from in from_of.values() {
-        *readers.entry(from).or_insert(0) += 1;
-    }
-    let mut ready: Vec<Slot> = from_of.keys().rev().copied().filter(|to| !readers.contains_key(to)).collect();
-    while let Some(to) = ready.pop() {
-        let Some(from) = from_of.remove(&to) else { continue };
-        out.push((to, from));
-        if let Some(count) = readers.get_mut(&from) {
-            *count -= 1;
-            if *count == 0 {
-                readers.remove(&from);
-                if from_of.contains_key(&from) {
-                    ready.push(from);
-                }
+    let mut done = vec![false; open.len()];
+    let mut ready: Vec<usize> = (0..open.len()).rev().filter(|&at| readers[at] == 0).collect();
+    while let Some(at) = ready.pop() {
+        done[at] = true;
+        out.push(open[at]);
+        if let Some(other) = overwriter[at] {
+            readers[other] -= 1;
+            if readers[other] == 0 {
+                ready.push(other);
             }
         }
     }
     // Only simple cycles are left: every target is read by exactly one other move.
-    while let Some((&first, _)) = from_of.first_key_value() {
-        out.push((scratch, first));
-        let mut to = first;
-        while let Some(from) = from_of.remove(&to) {
-            let last = from == first;
-            out.push((to, if last { scratch } else { from }));
-            if last {
-                break;
+    for first in 0..open.len() {
+        if done[first] {
+            continue;
+        }
+        out.push((scratch, open[first].0));
+        let mut at = first;
+        loop {
+            done[at] = true;
+            let (to, from) = open[at];
+            match overwriter[at].filter(|&other| other != first) {
+                Some(other) => {
+                    out.push((to, from));
+                    at = other;
+                }
+                None => {
+                    out.push((to, scratch));
+                    break;
+                }
             }
-            to = from;
         }
     }
 }

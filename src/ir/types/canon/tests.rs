@@ -15,40 +15,47 @@ impl Random {
     }
 }
 
-/// Whether two nodes are the same, by the definition: the largest relation in which related nodes have equal parameters
-/// and related children.
-fn bisimilar(store: &TypeStore, a: Node, b: Node) -> bool {
-    let mut pairs = vec![(a, b)];
-    let mut done = 0;
-    while done < pairs.len() {
-        let (a, b) = pairs[done];
-        done += 1;
-        if store.parameters(a) != store.parameters(b) {
-            return false;
+/// The classes of all types and signatures by the definition, the largest relation in which related nodes have equal
+/// parameters and related children: told apart level by level until nothing changes.
+fn classes_by_definition(store: &TypeStore) -> HashMap<Node, usize, FixedHasher> {
+    let types = (0..store.type_count()).map(|ty| Node::Type(TypeId::new(ty)));
+    let nodes: Vec<Node> =
+        types.chain((0..store.sig_count()).map(|sig| Node::Sig(SigId::new(sig)))).collect();
+    let mut class_of: HashMap<Node, usize, FixedHasher> = nodes.iter().map(|&node| (node, 0)).collect();
+    let mut count = 1;
+    loop {
+        let mut classes: HashMap<Vec<usize>, usize, FixedHasher> = HashMap::default();
+        let mut next = HashMap::default();
+        for &node in &nodes {
+            let mut key: Vec<usize> = store.parameters(node).iter().map(|&part| part as usize).collect();
+            store.each_child(node, |child| key.push(class_of[&child]));
+            let fresh = classes.len();
+            next.insert(node, *classes.entry(key).or_insert(fresh));
         }
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        store.each_child(a, |child| left.push(child));
-        store.each_child(b, |child| right.push(child));
-        for pair in left.into_iter().zip(right) {
-            if !pairs.contains(&pair) {
-                pairs.push(pair);
-            }
+        class_of = next;
+        if classes.len() == count {
+            return class_of;
         }
+        count = classes.len();
     }
-    true
 }
 
+/// Representatives are the lowest members of their classes, and what one would look up is found.
 fn check_all(store: &TypeStore) {
-    for a in 0..store.type_count() {
-        for b in 0..a {
-            let (a, b) = (TypeId::new(a), TypeId::new(b));
-            assert_eq!(store.same(a, b), bisimilar(store, Node::Type(a), Node::Type(b)), "{a:?} {b:?}");
-        }
-    }
-    for a in 0..store.sig_count() {
-        for b in 0..a {
-            let (a, b) = (SigId::new(a), SigId::new(b));
-            assert_eq!(store.same_sig(a, b), bisimilar(store, Node::Sig(a), Node::Sig(b)), "{a:?} {b:?}");
+    let class_of = classes_by_definition(store);
+    let mut first: HashMap<usize, Node, FixedHasher> = HashMap::default();
+    let types = (0..store.type_count()).map(|ty| Node::Type(TypeId::new(ty)));
+    for node in types.chain((0..store.sig_count()).map(|sig| Node::Sig(SigId::new(sig)))) {
+        let canon = store.canon_node(node);
+        assert_eq!(store.canon_node(canon), canon);
+        assert_eq!(class_of[&canon], class_of[&node], "{node:?} is not {canon:?}");
+        assert_eq!(
+            *first.entry(class_of[&node]).or_insert(canon),
+            canon,
+            "{node:?} has another representative"
+        );
+        if let Node::Type(ty) = node {
+            assert_eq!(store.find(store.get(ty)), Some(store.canon(ty)));
         }
     }
 }
@@ -56,7 +63,8 @@ fn check_all(store: &TypeStore) {
 /// Appends some types and signatures that refer to each other and to older ones at random.
 fn append_some(store: &mut TypeStore, random: &mut Random) {
     let (old_types, old_sigs) = (store.type_count(), store.sig_count());
-    let (types, sigs) = (1 + random.below(6), random.below(3));
+    let size = 1 << (1 + random.below(4));
+    let (types, sigs) = (1 + random.below(size), random.below(3));
     let new_types: Vec<(MuId, Type)> = (0..types)
         .map(|_| {
             let mut ty = || TypeId::new(random.below(old_types + types));
@@ -118,6 +126,97 @@ fn a_cycle_through_an_older_equal_cycle_is_found() {
     assert!(store.same(TypeId(0), TypeId(2)) && store.same(TypeId(1), TypeId(3)));
 }
 
+/// Types `shape(base)` appended, where `base` is the id of the first.
+fn append_at(store: &mut TypeStore, shape: impl Fn(u32) -> Vec<Type>) -> u32 {
+    let base = store.type_count() as u32;
+    store.append(shape(base).into_iter().map(|ctor| (MuId::NONE, ctor)).collect(), vec![]);
+    base
+}
+
+fn pair(a: u32, b: u32) -> Type {
+    Type::Struct([TypeId(a), TypeId(b)].into())
+}
+
+#[test]
+fn recursive_types_are_found_however_they_are_written() {
+    let mut store = TypeStore::default();
+    let int = append_at(&mut store, |_| vec![Type::Int(64)]);
+    // @t = struct<@i64 @r>, @r = ref<@t>
+    let t = append_at(&mut store, |base| vec![pair(int, base + 1), Type::Ref(TypeId(base))]);
+    let same = |store: &TypeStore, a: u32, b: u32| store.same(TypeId(a), TypeId(b));
+    // Not recursive itself: @u = struct<@i64 @r>, and its own ref<@t>.
+    let u =
+        append_at(&mut store, |base| vec![pair(int, t + 1), Type::Ref(TypeId(base)), Type::Ref(TypeId(t))]);
+    assert!(same(&store, t, u) && same(&store, t + 1, u + 1) && same(&store, t + 1, u + 2));
+    // Unrolled three times.
+    let v = append_at(&mut store, |base| {
+        (0..3)
+            .flat_map(|n| [pair(int, base + 2 * n + 1), Type::Ref(TypeId(base + (2 * n + 2) % 6))])
+            .collect()
+    });
+    assert!((0..3).all(|n| same(&store, t, v + 2 * n) && same(&store, t + 1, v + 2 * n + 1)));
+    // With a longer way in: @w = struct<@i64 @x>, @x = ref<@y>, @y = struct<@i64 @z>, @z = ref<@y>
+    let w = append_at(&mut store, |base| {
+        let r = |to: u32| Type::Ref(TypeId(base + to));
+        vec![pair(int, base + 1), r(2), pair(int, base + 3), r(2)]
+    });
+    assert!((0..4).all(|n| same(&store, t + n % 2, w + n)));
+    // Another integer makes another type.
+    let o =
+        append_at(&mut store, |base| vec![pair(base + 2, base + 1), Type::Ref(TypeId(base)), Type::Int(32)]);
+    assert!(!same(&store, t, o) && !same(&store, t + 1, o + 1));
+    check_all(&store);
+}
+
+#[test]
+fn a_part_of_an_older_cycle_is_found() {
+    // @c = struct<@c @r>, @r = ref<@c>; then @d = struct<@d @r>, which is @c: a cycle of one node in one of two
+    let mut store = TypeStore::default();
+    let c = append_at(&mut store, |base| vec![pair(base, base + 1), Type::Ref(TypeId(base))]);
+    let d = append_at(&mut store, |base| vec![pair(base, c + 1), pair(c, base), pair(base, base + 1)]);
+    assert!(store.same(TypeId(c), TypeId(d)));
+    check_all(&store);
+}
+
+#[test]
+fn recursion_through_signatures() {
+    // @s = (@f) -> (), @f = funcref<@s>, twice in one append and once more
+    let mut store = TypeStore::default();
+    let both = |store: &mut TypeStore| {
+        let (ty, sig) = (store.type_count() as u32, store.sig_count() as u32);
+        let sigs =
+            (0..2).map(|n| (MuId::NONE, Signature { params: [TypeId(ty + n)].into(), rets: [].into() }));
+        let types = (0..2).map(|n| (MuId::NONE, Type::FuncRef(SigId(sig + (1 - n)))));
+        store.append(types.collect(), sigs.collect());
+    };
+    both(&mut store);
+    both(&mut store);
+    assert!((1..4).all(|n| store.same(TypeId(0), TypeId(n)) && store.same_sig(SigId(0), SigId(n))));
+    check_all(&store);
+}
+
+#[test]
+fn truncate_restores_the_tables() {
+    let mut random = Random(4711);
+    for _ in 0..300 {
+        let mut store = TypeStore::default();
+        append_some(&mut store, &mut random);
+        append_some(&mut store, &mut random);
+        let sizes = |store: &TypeStore| {
+            let cycles = &store.cycles;
+            let lists: usize = cycles.by_levels.values().map(Vec::len).sum();
+            let tables = (store.type_table.len(), store.sig_table.len(), cycles.by_form.len());
+            (tables, cycles.cycles.len(), cycles.place_of.len(), lists)
+        };
+        let (before, mark) = (sizes(&store), store.mark());
+        append_some(&mut store, &mut random);
+        append_some(&mut store, &mut random);
+        store.truncate(mark);
+        assert_eq!(sizes(&store), before);
+        check_all(&store);
+    }
+}
+
 const MANY: usize = 100_000;
 
 #[test]
@@ -148,4 +247,96 @@ fn long_chains_and_long_cycles_settle_quickly() {
     store.append(ring(second), vec![]);
     assert!(store.same(TypeId::new(first + 7), TypeId::new(second + 7)));
     assert!(!store.same(TypeId::new(first + 7), TypeId::new(first + 8)));
+}
+
+/// A ring of references, an iref for each bit of a word that is set.
+fn ring(base: u32, len: u32, word: u64) -> Vec<Type> {
+    let next = |n: u32| TypeId(base + (n + 1) % len);
+    (0..len)
+        .map(|n| if n < 64 && word >> n & 1 == 1 { Type::IRef(next(n)) } else { Type::Ref(next(n)) })
+        .collect()
+}
+
+#[test]
+fn cycles_that_look_alike_for_long() {
+    // Three marks in rings of 60 nodes: any two rings agree on many long ways. 10,000 of them, and the same again,
+    // begun elsewhere.
+    let word = |n: u64| 1 | 1 << (1 + n % 29) | 1 << (30 + n / 29 % 30);
+    let turned = |word: u64, turn: u32| (word << turn | word >> (60 - turn)) & ((1 << 60) - 1);
+    let mut different: Vec<u64> =
+        (0..870).filter_map(|n| (0..60).map(|turn| turned(word(n), turn)).min()).collect();
+    different.sort_unstable();
+    different.dedup();
+    let all = |store: &mut TypeStore, turn: u32| {
+        append_at(store, |base| {
+            let one = |n: u32| ring(base + 60 * n, 60, turned(word(u64::from(n) % 870), turn));
+            (0..10_000).flat_map(one).collect()
+        })
+    };
+    let mut store = TypeStore::default();
+    let first = all(&mut store, 0);
+    assert_eq!(store.cycles.cycles.len(), different.len());
+    let second = all(&mut store, 17);
+    assert_eq!(store.cycles.cycles.len(), different.len());
+    assert!((0..10_000).all(|n| store.same(TypeId(first + 60 * n), TypeId(second + 60 * n + 17))));
+}
+
+#[test]
+fn rings_of_all_lengths() {
+    let mut store = TypeStore::default();
+    append_at(&mut store, |base| {
+        let mut types = Vec::new();
+        for len in 2..500 {
+            types.extend(ring(base + types.len() as u32, len, 1));
+        }
+        types
+    });
+    assert_eq!(store.cycles.cycles.len(), 498);
+}
+
+#[test]
+fn small_cycles_over_a_large_one_do_not_walk_it() {
+    // One ring of structs, of which each refers to itself; then cycles that refer to it, and are or are not parts of it.
+    let mut store = TypeStore::default();
+    let int = append_at(&mut store, |_| vec![Type::Int(64)]);
+    let many = MANY as u32 / 2;
+    let triple = |a: u32, b: u32, c: u32| Type::Struct([TypeId(a), TypeId(b), TypeId(c)].into());
+    let c = append_at(&mut store, |base| {
+        (0..many)
+            .map(|n| triple(if n == 0 { int } else { base + n }, base + n, base + (n + 1) % many))
+            .collect()
+    });
+    let d = append_at(&mut store, |base| {
+        let parts = (1..many).map(|n| triple(base + n - 1, base + n - 1, c + (n + 1) % many));
+        parts.chain((1..many).map(|n| triple(base + many + n - 2, c + n, c + n))).collect()
+    });
+    assert!((1..many).all(|n| store.same(TypeId(c + n), TypeId(d + n - 1))));
+    assert_eq!(store.cycles.cycles.len(), many as usize);
+}
+
+#[test]
+fn the_budget_bounds_what_looks_alike() {
+    // A hub with many chains that differ at their ends, and cycles over the hub that could be any of them.
+    let mut store = TypeStore::default();
+    let chains = 200;
+    let long = 50;
+    let hub = append_at(&mut store, |base| {
+        let node = |chain: u32, at: u32| base + 1 + chain * (long + 1) + at;
+        let mut types = vec![Type::Struct((0..chains).map(|chain| TypeId(node(chain, 0))).collect())];
+        for chain in 0..chains {
+            types.extend((0..long).map(|at| pair(base, node(chain, at + 1))));
+            types.push(Type::Array(TypeId(node(chain, 0)), u64::from(chain)));
+        }
+        types
+    });
+    append_at(&mut store, |base| {
+        let node = |chain: u32, at: u32| base + chain * (long + 1) + at;
+        (0..20 * chains)
+            .flat_map(|chain| {
+                let last = Type::Array(TypeId(node(chain, 0)), u64::from(chain) + 7);
+                (0..long).map(move |at| pair(hub, node(chain, at + 1))).chain([last])
+            })
+            .collect()
+    });
+    assert!(!store.same(TypeId(hub), TypeId(hub + 1)));
 }
