@@ -85,7 +85,7 @@ pub fn load(
     linker.resolve_all(options);
     let (mut errors, spans, verifiable) = (linker.errors, linker.spans, linker.verifiable);
     if !verifiable || errors.is_full() {
-        program.truncate(&before);
+        undo(program, draft, &before);
         return Err(finish(name_places(draft, errors.0)));
     }
     // Names that are wrong inside functions do not hide other errors: the verifier passes over those instructions.
@@ -96,9 +96,21 @@ pub fn load(
     if errors.is_empty() {
         Ok(Loaded { mark, warnings: name_places(draft, warnings) })
     } else {
-        program.truncate(&before);
+        undo(program, draft, &before);
         Err(finish(name_places(draft, errors.0)))
     }
+}
+
+/// Makes a program what it was at `before`, when loading `draft` began: what the draft added is forgotten, and ids that
+/// its builder had reserved are unused again.
+pub fn undo(program: &mut Program, draft: &Draft, before: &Mark) {
+    for index in 0..draft.symbols.len() {
+        let id = draft.symbols.id(Sym::new(index));
+        if program.entity(id).is_some_and(|entity| before.is_older_than(entity)) {
+            program.set_entity(id, Entity::Reserved);
+        }
+    }
+    program.truncate(before);
 }
 
 /// Says in messages where something is that was built instead of written: there is no text to point into.

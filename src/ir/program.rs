@@ -454,8 +454,8 @@ impl Program {
         }
     }
 
-    /// Forgets everything that was appended since `mark`, versions added to older functions included. Ids that were
-    /// reserved before stay reserved.
+    /// Forgets everything that was appended since `mark`, versions added to older functions included. What ids stand for
+    /// that were reserved before the mark and used after it is for [`crate::link::undo`].
     pub fn truncate(&mut self, mark: &Mark) {
         self.types.truncate(mark.types);
         self.consts.truncate(mark.consts);
@@ -464,12 +464,6 @@ impl Program {
         self.func_vers.truncate(mark.func_vers);
         self.exposes.truncate(mark.exposes);
         self.entities.truncate(mark.entities);
-        for entity in &mut self.entities {
-            // Ids that were reserved before the mark are unused again.
-            if mark.is_older_than(*entity) {
-                *entity = Entity::Reserved;
-            }
-        }
         self.sources.truncate(mark.sources);
         self.names.truncate(&mark.names);
         for func in &mut self.funcs {
@@ -482,7 +476,7 @@ impl Program {
 
 impl Mark {
     /// Whether an entity was appended after the mark.
-    fn is_older_than(&self, entity: Entity) -> bool {
+    pub fn is_older_than(&self, entity: Entity) -> bool {
         match entity {
             Entity::Type(ty) => ty.index() >= self.types(),
             Entity::Sig(sig) => sig.index() >= self.sigs(),

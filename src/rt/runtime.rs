@@ -142,7 +142,7 @@ impl Runtime {
         let loaded = link::load(&mut self.program, draft, before.clone(), &options)?;
         if let Err(error) = self.make_globals() {
             self.globals.truncate(loaded.mark.globals());
-            self.program.truncate(&before);
+            link::undo(&mut self.program, draft, &before);
             let type_count = self.program.types.type_count();
             self.layouts.truncate(type_count);
             return Err(vec![*error]);
