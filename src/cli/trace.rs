@@ -303,6 +303,7 @@ impl<W: Write> TraceWriter<W> {
                 None => write!(line, "null"),
             },
             LeafKind::StackRef if word != 0 => write!(line, "S{word}"),
+            LeafKind::IrBuilderRef if word != 0 => write!(line, "B{word}"),
             LeafKind::StackRef | LeafKind::ThreadRef | LeafKind::FrameCursorRef | LeafKind::IrBuilderRef => {
                 self.names.reference(rt, word, line)
             }
