@@ -203,6 +203,22 @@ impl Space {
         word.store(if on { old | flag } else { old & !flag }, Ordering::Relaxed);
     }
 
+    /// Gives back all immortal blocks from `first` on, and what lies from `begin` to `end` in a block before them.
+    pub(super) fn give_back_immortal(&self, first: u64, begin: u64, end: u64) {
+        let taken = self.next_immortal.swap(first, Ordering::AcqRel);
+        for bit in (begin - self.base()) / 8..(end - self.base()) / 8 {
+            self.start_word(bit / 64).fetch_and(!(1 << (bit % 64)), Ordering::Release);
+        }
+        self.zero(begin, end);
+        if first < taken {
+            for word in first * BIT_WORDS..taken * BIT_WORDS {
+                self.start_word(word).store(0, Ordering::Release);
+            }
+            self.discard(first, taken - first);
+            self.set_free(first, taken - first);
+        }
+    }
+
     /// The immortal blocks taken so far, ascending.
     pub(super) fn immortal_taken(&self) -> std::ops::Range<u64> {
         self.regions.large_end..self.next_immortal.load(Ordering::Acquire)
