@@ -250,9 +250,6 @@ impl Heap {
         let growth = config.growth_bytes.map(|bytes| bytes.div_ceil(BLOCK).max(1));
         let fresh = config.fresh_bytes.is_some();
         let space = Space::new(regions)?;
-        if !fresh {
-            space.prefer_large_pages();
-        }
         Ok(Heap {
             space,
             shared: Mutex::default(),

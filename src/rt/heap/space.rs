@@ -107,15 +107,6 @@ impl Space {
         })
     }
 
-    /// Large pages for the collected part, but for its beginning, so that small programs stay small.
-    pub(super) fn prefer_large_pages(&self) {
-        const SMALL_PROGRAM: u64 = 4 << 20;
-        let end = self.regions.large_end * BLOCK;
-        if end > SMALL_PROGRAM {
-            self.memory.prefer_large_pages(SMALL_PROGRAM, end - SMALL_PROGRAM);
-        }
-    }
-
     #[inline]
     pub(super) fn base(&self) -> u64 {
         self.memory.base()
