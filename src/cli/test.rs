@@ -7,6 +7,8 @@ use super::output::{self, Failure};
 use clap::Args;
 use mu_vm::conformance::suite::{self, Verdict};
 use mu_vm::conformance::{Ledger, Report, Suite, Tier, bless, clauses};
+use mu_vm::rt::runtime::Config;
+use mu_vm::rt::stress::GcStress;
 use std::path::{Path, PathBuf};
 
 /// Failures of one script that are printed.
@@ -43,6 +45,9 @@ pub struct TestArgs {
     /// How many scripts to run at a time [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
+    /// Force collections: `every:N`, `safepoint`, `move` (move everything), `fail:K`, separated by commas
+    #[arg(long, value_name = "MODES")]
+    gc_stress: Option<GcStress>,
     /// Scripts that are known to fail, one `path  reason` a line [default: the project's tests/ledger/TIER.txt]
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -167,14 +172,16 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         Some(jobs) => jobs as usize,
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let (mut passed, mut failed, mut known, mut assertions) = (0, 0, 0, 0);
+    let config = Config { gc_stress: args.gc_stress.unwrap_or_default(), ..Config::default() };
+    let (mut passed, mut failed, mut known, mut assertions, mut collections) = (0, 0, 0, 0, 0);
     for suite in suites {
         for path in missing(suite, args, ledgers) {
             failed += 1;
             output::print(&format!("{path}: the ledger names it, and it does not exist\n"))?;
         }
-        for report in suite.run(&args.tier.0, jobs) {
+        for report in suite.run_with(&args.tier.0, jobs, &config) {
             assertions += report.assertions.len();
+            collections += report.collections;
             match ledger_of(ledgers, report.tier)
                 .map_or(Verdict::Failed, |ledger| suite::judge(&report, ledger))
             {
@@ -192,7 +199,9 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         }
     }
     let known = if known == 0 { String::new() } else { format!(", {known} known to fail") };
-    output::print(&format!("{passed} passed, {failed} failed{known}; {assertions} assertions\n"))?;
+    let forced =
+        if args.gc_stress.is_some() { format!(", {collections} collections") } else { String::new() };
+    output::print(&format!("{passed} passed, {failed} failed{known}; {assertions} assertions{forced}\n"))?;
     Ok(if failed == 0 { Exit::Ok } else { Exit::Differs })
 }
 
