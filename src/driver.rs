@@ -1,17 +1,20 @@
-//! The driver: runs a thread until it ends, and hands traps to the client
+//! The driver: runs a thread, and those it starts, until it ends, and hands traps to the client
 //! (uvm-client-interface, "Trap Handling"; threads-stacks, "Binding of Stack and Thread").
 
+use crate::schedule::Run;
 use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Mu, StackRef};
 use mu_interp::Tracer;
 use mu_interp::frames::FramePlace;
+use mu_interp::threads::wait_result;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
 use mu_rt::stack::{FrameCursor, StackState};
-use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
+use mu_rt::thread::{Event, Resumption, Thread, ThreadRef, TrapCause};
 
-/// How a thread ended. A Rust panic is never an outcome.
+/// How a run ended: how its main thread did, or what in another thread ended all of them. A Rust panic is never an
+/// outcome.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The stack-bottom frame returned these values.
@@ -26,8 +29,42 @@ pub enum Outcome {
     Undefined(Ub, Backtrace),
     /// An instruction this implementation does not execute yet.
     Unsupported(String, Backtrace),
-    /// The thread used up its fuel.
+    /// The threads used up their fuel; the trace is that of the one that wanted to go on.
     OutOfFuel(Backtrace),
+    /// Every thread waits at a futex, and nobody is left to wake one.
+    Deadlock {
+        /// How many threads wait.
+        waiting: usize,
+        /// Where they wait: the main thread first, then the others as they were made, at most the first 16.
+        threads: Vec<(ThreadRef, Backtrace)>,
+    },
+}
+
+/// Of how many threads a deadlock shows the traces.
+const DEADLOCK_THREADS_MAX: usize = 16;
+
+impl Outcome {
+    /// Whether a thread that is not the main thread ends the run with this outcome. (Returning and exiting end just the
+    /// thread.)
+    fn ends_any_run(&self) -> bool {
+        match self {
+            Outcome::Return(_) | Outcome::Exit => false,
+            Outcome::Exception(..)
+            | Outcome::Trap(..)
+            | Outcome::Undefined(..)
+            | Outcome::Unsupported(..)
+            | Outcome::OutOfFuel(_)
+            | Outcome::Deadlock { .. } => true,
+        }
+    }
+}
+
+/// What becomes of a thread after an event, unless it has ended.
+enum Fate {
+    /// It can go on, with another event if one came of the first.
+    GoesOn(Option<Event>),
+    /// It waits at a futex.
+    Waits,
 }
 
 /// What a trap handler decides.
@@ -62,14 +99,24 @@ impl TrapHandler for NoTraps {
 pub struct TrapContext<'a> {
     /// The instance: bundles can be loaded, stacks made.
     pub mu: &'a mut Mu,
-    thread: &'a mut Thread,
+    /// The thread, which rests meanwhile.
+    thread: ThreadRef,
     cause: TrapCause,
 }
 
 impl TrapContext<'_> {
+    /// The thread that met the trap.
+    pub fn thread_ref(&self) -> ThreadRef {
+        self.thread
+    }
+
+    fn thread(&self) -> Option<&Thread> {
+        self.mu.rt.threads.get(self.thread)
+    }
+
     /// The stack the trap happened on.
     pub fn stack(&self) -> StackRef {
-        self.thread.stack
+        self.thread().map_or(StackRef::NULL, |thread| thread.stack)
     }
 
     /// Which kind of trap.
@@ -97,7 +144,7 @@ impl TrapContext<'_> {
 
     /// A cursor on the top frame.
     pub fn cursor(&self) -> Option<FrameCursor> {
-        FrameCursor::new(&self.mu.rt.stacks, self.thread.stack)
+        FrameCursor::new(&self.mu.rt.stacks, self.stack())
     }
 
     /// The keep-alive variables of the current instruction of the frame at a cursor.
@@ -108,17 +155,20 @@ impl TrapContext<'_> {
 
     /// The types the stack waits for.
     pub fn expected_types(&self) -> Vec<TypeId> {
-        self.mu.interp.expected_types(&self.mu.rt, self.thread.stack).unwrap_or(&[]).to_vec()
+        self.mu.interp.expected_types(&self.mu.rt, self.stack()).unwrap_or(&[]).to_vec()
     }
 
     /// The thread-local reference.
     pub fn threadlocal(&self) -> Value {
-        Value::new(self.mu.program().predefined.ref_void, vec![self.thread.threadlocal])
+        let word = self.thread().map_or(0, |thread| thread.threadlocal);
+        Value::new(self.mu.program().predefined.ref_void, vec![word])
     }
 
     /// Sets the thread-local reference.
     pub fn set_threadlocal(&mut self, value: &Value) {
-        self.thread.threadlocal = value.words().first().copied().unwrap_or(0);
+        if let Some(thread) = self.mu.rt.threads.get_mut(self.thread) {
+            thread.threadlocal = value.words().first().copied().unwrap_or(0);
+        }
     }
 }
 
@@ -145,7 +195,8 @@ impl Mu {
         }
     }
 
-    /// Runs a new thread on a READY stack, passing values, until it ends.
+    /// Runs a new thread on a READY stack, passing values, and all threads it starts, until it ends
+    /// (how: [`crate::schedule`]).
     pub fn run_thread(
         &mut self,
         stack: StackRef,
@@ -153,46 +204,185 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        let mut thread = Thread::new(stack, 0, self.fuel);
+        let mut thread = Thread::new(self.rt.threads.name(), stack, 0);
+        let mut run = Run::new(thread.id, self.fuel);
         let mut pending = self.resume(&mut thread, stack, Resume::Values(args));
         let outcome = loop {
             let event = match pending.take() {
                 Some(event) => event,
-                None => match &mut tracer {
-                    Some(tracer) => self.interp.run(&mut self.rt, &mut thread, Some(&mut **tracer)),
-                    None => self.interp.run(&mut self.rt, &mut thread, None),
-                },
+                None => self.turn(&mut run, &mut thread, &mut tracer),
             };
-            match event {
-                Event::Trap(cause) => {
-                    let action =
-                        handler.handle_trap(&mut TrapContext { mu: self, thread: &mut thread, cause });
-                    match action {
-                        TrapAction::Exit => break Outcome::Exit,
-                        TrapAction::PassValues(stack, values) => {
-                            pending = self.resume(&mut thread, stack, Resume::Values(values));
-                        }
-                        TrapAction::ThrowExc(stack, exception) => {
-                            pending = self.resume(&mut thread, stack, Resume::Exception(exception));
-                        }
-                        TrapAction::Unhandled => break Outcome::Trap(cause, self.backtrace(thread.stack)),
+            // What becomes of the thread: it goes on, it waits (`None`), or it has ended.
+            let goes_on = match self.settle_with_threads(&mut run, &mut thread, handler, event) {
+                Ok(Fate::GoesOn(event)) => Some(event),
+                Ok(Fate::Waits) => None,
+                Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => break *outcome,
+                Err(_) => {
+                    let Some(next) = self.next_thread(&mut run) else { break self.deadlock(&run) };
+                    pending = run.take_pending(next.id);
+                    thread = next;
+                    continue;
+                }
+            };
+            if goes_on.is_some() {
+                self.expire(&mut run, false);
+                if run.is_alone() {
+                    pending = goes_on.flatten();
+                    continue;
+                }
+                run.ready(thread.id);
+            }
+            run.pend(thread.id, goes_on.flatten());
+            self.rt.threads.rest(thread);
+            let Some(next) = self.next_thread(&mut run) else { break self.deadlock(&run) };
+            pending = run.take_pending(next.id);
+            thread = next;
+        };
+        run.end(&mut self.rt);
+        self.woken.retain(|&thread| self.rt.threads.get(thread).is_some());
+        outcome
+    }
+
+    /// Lets a thread execute its turn.
+    fn turn(&mut self, run: &mut Run, thread: &mut Thread, tracer: &mut Option<&mut dyn Tracer>) -> Event {
+        thread.fuel = run.turn(&mut self.rt);
+        let before = thread.executed;
+        let event = match tracer {
+            Some(tracer) => self.interp.run(&mut self.rt, thread, Some(&mut **tracer)),
+            None => self.interp.run(&mut self.rt, thread, None),
+        };
+        run.spend(thread.executed - before);
+        self.executed += thread.executed - before;
+        event
+    }
+
+    /// The thread whose turn is next; `None` if nobody can go on.
+    fn next_thread(&mut self, run: &mut Run) -> Option<Thread> {
+        self.expire(run, true);
+        let next = run.choose(&mut self.rt.chooser)?;
+        self.rt.threads.take(next)
+    }
+
+    /// Ends the waits whose time has come, and those that were ended by a run inside this one.
+    fn expire(&mut self, run: &mut Run, may_jump: bool) {
+        let mut woken = std::mem::take(&mut self.woken);
+        woken.retain(|&thread| !self.wake(run, thread, wait_result::WOKEN));
+        self.woken = woken;
+        while let Some((thread, result)) = run.expired(may_jump) {
+            self.rt.futexes.leave(thread);
+            self.complete_resting(thread, result);
+        }
+    }
+
+    /// Wakes a thread if it waits in this run.
+    fn wake(&mut self, run: &mut Run, thread: ThreadRef, result: u64) -> bool {
+        let waits = run.wake(thread);
+        if waits {
+            self.complete_resting(thread, result);
+        }
+        waits
+    }
+
+    fn complete_resting(&mut self, thread: ThreadRef, result: u64) {
+        if let Some(thread) = self.rt.threads.get(thread) {
+            self.interp.complete(&self.rt, thread.stack, result);
+        }
+    }
+
+    /// Does what an event that concerns other threads asks for; the others are left to [`Mu::settle`].
+    fn settle_with_threads(
+        &mut self,
+        run: &mut Run,
+        thread: &mut Thread,
+        handler: &mut dyn TrapHandler,
+        event: Event,
+    ) -> Result<Fate, Box<Outcome>> {
+        match event {
+            Event::OutOfFuel if run.has_fuel() => Ok(Fate::GoesOn(None)),
+            Event::Wait { timeout } => {
+                run.wait(thread.id, timeout, &mut self.rt);
+                Ok(Fate::Waits)
+            }
+            Event::Woke(threads) => {
+                let count = threads.len() as u64;
+                for woken in threads {
+                    if !self.wake(run, woken, wait_result::WOKEN) {
+                        self.woken.push(woken);
                     }
                 }
-                Event::Returned { types, words } => break Outcome::Return(self.split_words(&types, &words)),
-                Event::Threw(word) => {
-                    let backtrace = self.backtrace(thread.stack);
-                    self.rt.stacks.kill(thread.stack);
-                    let exception = Value::new(self.rt.program.predefined.ref_void, vec![word]);
-                    break Outcome::Exception(exception, backtrace);
-                }
-                Event::ThreadExit => break Outcome::Exit,
-                Event::Undefined(ub) => break Outcome::Undefined(ub, self.stop(&thread)),
-                Event::Unsupported(what) => break Outcome::Unsupported(what, self.stop(&thread)),
-                Event::OutOfFuel => break Outcome::OutOfFuel(self.stop(&thread)),
+                self.interp.complete(&self.rt, thread.stack, count);
+                Ok(Fate::GoesOn(None))
             }
+            Event::NewThread(new) => {
+                if run.others() + 1 >= self.rt.config.threads_max {
+                    let failed = self.interp.complete_failed(&self.rt, thread.stack);
+                    return Ok(Fate::GoesOn(failed.err().map(Event::Undefined)));
+                }
+                let mut started = Thread::new(self.rt.threads.name(), new.stack, new.threadlocal);
+                self.interp.complete(&self.rt, thread.stack, started.id.0);
+                let bound = self.interp.bind(&mut self.rt, &mut started, new.stack, &new.resumption);
+                run.started(started.id, bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))));
+                self.rt.threads.rest(started);
+                Ok(Fate::GoesOn(None))
+            }
+            event => self.settle(thread, handler, event).map(Fate::GoesOn),
+        }
+    }
+
+    /// Does what an event asks for. `Ok`: the thread goes on, with another event if that came of it; `Err`: it has
+    /// ended.
+    fn settle(
+        &mut self,
+        thread: &mut Thread,
+        handler: &mut dyn TrapHandler,
+        event: Event,
+    ) -> Result<Option<Event>, Box<Outcome>> {
+        let outcome = match event {
+            Event::Trap(cause) => match self.ask(thread, handler, cause) {
+                TrapAction::PassValues(stack, values) => {
+                    return Ok(self.resume(thread, stack, Resume::Values(values)));
+                }
+                TrapAction::ThrowExc(stack, exception) => {
+                    return Ok(self.resume(thread, stack, Resume::Exception(exception)));
+                }
+                TrapAction::Exit => Outcome::Exit,
+                TrapAction::Unhandled => Outcome::Trap(cause, self.backtrace(thread.stack)),
+            },
+            Event::Returned { types, words } => Outcome::Return(self.split_words(&types, &words)),
+            Event::Threw(word) => {
+                let backtrace = self.backtrace(thread.stack);
+                self.rt.stacks.kill(thread.stack);
+                let exception = Value::new(self.rt.program.predefined.ref_void, vec![word]);
+                Outcome::Exception(exception, backtrace)
+            }
+            Event::ThreadExit => Outcome::Exit,
+            Event::Undefined(ub) => Outcome::Undefined(ub, self.stop(thread)),
+            Event::Unsupported(what) => Outcome::Unsupported(what, self.stop(thread)),
+            Event::OutOfFuel => Outcome::OutOfFuel(self.stop(thread)),
+            Event::NewThread(_) | Event::Wait { .. } | Event::Woke(_) => return Ok(None),
         };
-        self.executed += thread.executed;
-        outcome
+        Err(Box::new(outcome))
+    }
+
+    /// Lets the client handle a trap. Meanwhile the thread rests with the others.
+    fn ask(&mut self, thread: &mut Thread, handler: &mut dyn TrapHandler, cause: TrapCause) -> TrapAction {
+        let id = thread.id;
+        let nobody = Thread::new(ThreadRef::NULL, StackRef::NULL, 0);
+        self.rt.threads.rest(std::mem::replace(thread, nobody));
+        let action = handler.handle_trap(&mut TrapContext { mu: self, thread: id, cause });
+        if let Some(back) = self.rt.threads.take(id) {
+            *thread = back;
+        }
+        action
+    }
+
+    /// Nobody can go on: who waits where.
+    fn deadlock(&self, run: &Run) -> Outcome {
+        let traces = run.waiting().take(DEADLOCK_THREADS_MAX).map(|id| {
+            let stack = self.rt.threads.get(id).map_or(StackRef::NULL, |thread| thread.stack);
+            (id, self.backtrace(stack))
+        });
+        Outcome::Deadlock { waiting: run.others(), threads: traces.collect() }
     }
 
     /// Binds a thread to a stack; an event if that already ends it.

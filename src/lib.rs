@@ -32,6 +32,7 @@
 
 pub mod conformance;
 pub mod driver;
+mod schedule;
 pub mod trace;
 pub mod values;
 
@@ -40,7 +41,7 @@ pub use mu_interp as interp;
 pub use mu_ir as ir;
 pub use mu_rt as rt;
 pub use mu_rt::stack::StackRef;
-pub use mu_rt::thread::TrapCause;
+pub use mu_rt::thread::{ThreadRef, TrapCause};
 pub use mu_text as text;
 pub use trace::{Backtrace, FrameInfo};
 pub use values::Value;
@@ -57,7 +58,7 @@ use mu_rt::runtime::{Config, NewRuntimeError, Runtime};
 pub struct Options {
     /// Limits and switches of the runtime.
     pub config: Config,
-    /// Instructions each thread may execute.
+    /// Instructions each run may execute, all its threads together.
     pub fuel: u64,
 }
 
@@ -101,6 +102,8 @@ pub struct Mu {
     interp: Interp,
     fuel: u64,
     executed: u64,
+    /// Threads that were woken by a run inside theirs.
+    woken: Vec<ThreadRef>,
 }
 
 impl Mu {
@@ -109,7 +112,13 @@ impl Mu {
     /// # Errors
     /// When memory cannot be reserved or a library cannot be opened.
     pub fn new(options: Options) -> Result<Mu, NewRuntimeError> {
-        Ok(Mu { rt: Runtime::new(options.config)?, interp: Interp::new(), fuel: options.fuel, executed: 0 })
+        Ok(Mu {
+            rt: Runtime::new(options.config)?,
+            interp: Interp::new(),
+            fuel: options.fuel,
+            executed: 0,
+            woken: Vec::new(),
+        })
     }
 
     /// Loads a bundle in text form (uvm-ir, "Bundle Loading"): all of it, or nothing. Answers the warnings.
@@ -231,7 +240,7 @@ impl Mu {
         self.interp.code_count()
     }
 
-    /// Sets how many instructions each thread started from now on may execute.
+    /// Sets how many instructions each run that begins from now on may execute.
     pub fn set_fuel(&mut self, fuel: u64) {
         self.fuel = fuel;
     }

@@ -5,12 +5,15 @@
 //! Loading goes through [`Runtime::load`]: link and verify the draft against the program, then make room for its global
 //! cells. If anything fails, nothing has changed.
 
+use crate::choose::{Chooser, Schedule};
+use crate::futex::Futexes;
 use crate::heap::{Heap, HeapConfig};
 use crate::layout::Layouts;
 use crate::memory::{Memory, UnitCache};
 use crate::native::Symbols;
 use crate::os::OsError;
 use crate::stack::Stacks;
+use crate::thread::Threads;
 use mu_ir::codes::load as code;
 use mu_ir::diag::Diagnostic;
 use mu_ir::draft::Draft;
@@ -28,6 +31,10 @@ pub struct Config {
     pub stack_bytes: u64,
     /// Most stacks alive at a time.
     pub stacks_max: usize,
+    /// Most threads of one run at a time.
+    pub threads_max: usize,
+    /// How threads are scheduled.
+    pub schedule: Schedule,
     /// Detect undefined behaviour of memory accesses through irefs.
     pub checked: bool,
     /// Type mismatches between types of one size and register class are warnings.
@@ -42,6 +49,8 @@ impl Default for Config {
             heap_bytes: 1 << 30,
             stack_bytes: 1 << 20,
             stacks_max: 1 << 20,
+            threads_max: 1 << 20,
+            schedule: Schedule::default(),
             checked: true,
             lenient: false,
             libraries: Vec::new(),
@@ -92,6 +101,12 @@ pub struct Runtime {
     pub unit_cache: UnitCache,
     /// The stacks.
     pub stacks: Stacks,
+    /// The threads that do not run right now.
+    pub threads: Threads,
+    /// The futex queues.
+    pub futexes: Futexes,
+    /// Where choices come from.
+    pub chooser: Chooser,
     /// External symbols.
     pub symbols: Symbols,
     /// Functions, by number.
@@ -117,6 +132,9 @@ impl Runtime {
             memory: Memory::new(),
             unit_cache: UnitCache::default(),
             stacks: Stacks::new(config.stack_bytes, config.stacks_max),
+            threads: Threads::default(),
+            futexes: Futexes::default(),
+            chooser: Chooser::new(config.schedule.seed),
             symbols: Symbols::new(&config.libraries)
                 .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
             funcs: Vec::new(),

@@ -6,6 +6,7 @@ use crate::control_flow;
 use crate::decode::func_of_word;
 use crate::exec::{Flow, Here};
 use crate::frames::push_fresh;
+use crate::threads;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
@@ -111,6 +112,10 @@ pub(crate) fn comm(
             None => return undefined(Ub::UnmatchedUnpin),
         },
         CommInst::NativeGetAddr => arg(0),
+        CommInst::FutexWait
+        | CommInst::FutexWaitTimeout
+        | CommInst::FutexWake
+        | CommInst::FutexCmpRequeue => return Ok(threads::futex(here, info, rt, thread)),
         other => return Ok(Flow::Stop(Event::Unsupported(format!("{} on the interpreter", other.name())))),
     };
     if let Some(&result) = here.code.list(info.results).first() {
