@@ -31,6 +31,16 @@ pub(crate) fn trap(here: &Here<'_>, pc: usize, rt: &mut Runtime, thread: &Thread
     Flow::Stop(Event::Trap(cause))
 }
 
+/// What the new-stack clause of SWAPSTACK and NEWTHREAD gives to the stack.
+#[inline]
+pub(crate) fn resumption(here: &Here<'_>, info: &SwapInfo) -> Resumption {
+    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
+    match info.throw {
+        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
+        false => Resumption::Values { types: info.passes.to_vec(), words },
+    }
+}
+
 /// SWAPSTACK
 pub(crate) fn swap_stack(
     here: &Here<'_>,
@@ -41,11 +51,7 @@ pub(crate) fn swap_stack(
     thread: &mut Thread,
 ) -> Flow {
     let swappee = StackRef(here.get(info.swappee));
-    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
-    let resumption = match info.throw {
-        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
-        false => Resumption::Values { types: info.passes.to_vec(), words },
-    };
+    let resumption = resumption(here, info);
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
     if !control_flow::can_bind(codes, rt, swappee, &resumption) {
         return Flow::Stop(Event::Undefined(Ub::BadBinding));

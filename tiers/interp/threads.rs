@@ -15,13 +15,14 @@ use crate::code::{Code, CommInfo, Instr, NONE, Slot, SwapInfo};
 use crate::control_flow::{self, take_edge, take_exceptional_edge};
 use crate::exec::{Flow, Here};
 use crate::memory_operations::check_leaf;
+use crate::stacks::resumption;
 use crate::{Interp, code::Resume};
 use mu_ir::table::{CommInst, MemOrder};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{Layout, LeafKind};
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::StackRef;
-use mu_rt::thread::{Event, NewThread, Resumption, Thread, ThreadRef};
+use mu_rt::thread::{Event, NewThread, Thread, ThreadRef};
 use std::sync::Arc;
 
 /// Results of a futex wait, as the words of an `int<32>`.
@@ -39,11 +40,7 @@ pub mod wait_result {
 /// NEWTHREAD: checks that the stack can be bound so, and leaves the rest to the driver.
 pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, codes: &[Arc<Code>], rt: &Runtime) -> Flow {
     let stack = StackRef(here.get(info.swappee));
-    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
-    let resumption = match info.throw {
-        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
-        false => Resumption::Values { types: info.passes.to_vec(), words },
-    };
+    let resumption = resumption(here, info);
     if !control_flow::can_bind(codes, rt, stack, &resumption) {
         return Flow::Stop(Event::Undefined(Ub::BadBinding));
     }
