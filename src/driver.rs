@@ -212,31 +212,28 @@ impl Mu {
                 Some(event) => event,
                 None => self.turn(&mut run, &mut thread, &mut tracer),
             };
-            // What becomes of the thread: it goes on, it waits (`None`), or it has ended.
-            let goes_on = match self.settle_with_threads(&mut run, &mut thread, handler, event) {
-                Ok(Fate::GoesOn(event)) => Some(event),
-                Ok(Fate::Waits) => None,
+            match self.settle_with_threads(&mut run, &mut thread, handler, event) {
+                // What comes of an event at once is settled before anybody else has a turn: it may hold references.
+                Ok(Fate::GoesOn(Some(event))) => {
+                    pending = Some(event);
+                    continue;
+                }
+                Ok(Fate::GoesOn(None)) => {
+                    self.expire(&mut run, false);
+                    if run.is_alone() {
+                        continue;
+                    }
+                    run.ready(thread.id);
+                    self.rt.threads.rest(thread);
+                }
+                Ok(Fate::Waits) => self.rt.threads.rest(thread),
                 Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => break *outcome,
-                Err(_) => {
-                    let Some(next) = self.next_thread(&mut run) else { break self.deadlock(&run) };
-                    pending = run.take_pending(next.id);
-                    thread = next;
-                    continue;
-                }
-            };
-            if goes_on.is_some() {
-                self.expire(&mut run, false);
-                if run.is_alone() {
-                    pending = goes_on.flatten();
-                    continue;
-                }
-                run.ready(thread.id);
+                Err(_) => drop(thread),
             }
-            run.pend(thread.id, goes_on.flatten());
-            self.rt.threads.rest(thread);
-            let Some(next) = self.next_thread(&mut run) else { break self.deadlock(&run) };
-            pending = run.take_pending(next.id);
-            thread = next;
+            thread = match self.next_thread(&mut run) {
+                Some(next) => next,
+                None => break self.deadlock(&run),
+            };
         };
         run.end(&mut self.rt);
         self.woken.retain(|&thread| self.rt.threads.get(thread).is_some());
@@ -321,7 +318,11 @@ impl Mu {
                 let mut started = Thread::new(self.rt.threads.name(), new.stack, new.threadlocal);
                 self.interp.complete(&self.rt, thread.stack, started.id.0);
                 let bound = self.interp.bind(&mut self.rt, &mut started, new.stack, &new.resumption);
-                run.started(started.id, bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))));
+                if let Some(event) = bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))) {
+                    // An exception that nobody on the new stack catches.
+                    return self.settle(&mut started, handler, event).map(Fate::GoesOn);
+                }
+                run.ready(started.id);
                 self.rt.threads.rest(started);
                 Ok(Fate::GoesOn(None))
             }

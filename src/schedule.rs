@@ -4,7 +4,7 @@
 //! which wait at a futex and until when, and what time it is. After each turn of a thread the next one is drawn from
 //! the instance's [`Chooser`], and so is the length of its turn; the same seed gives the same run.
 //!
-//! **Why this way.** The interpreter runs one thread until something happens ([`Event`]) or its fuel of this turn is used
+//! **Why this way.** The interpreter runs one thread until something happens ([`mu_rt::thread::Event`]) or its fuel of this turn is used
 //! up, so a scheduler is a loop around it, and nothing in the interpreter knows of it. With one thread that can go on
 //! and no deadline there are no turns: a program of one thread runs at full speed and does not depend on the seed.
 //! All memory is sequentially consistent here; what weaker orders allow beyond that, OS threads will show.
@@ -25,7 +25,7 @@
 use mu_interp::threads::wait_result;
 use mu_rt::choose::Chooser;
 use mu_rt::runtime::Runtime;
-use mu_rt::thread::{Event, Thread, ThreadRef};
+use mu_rt::thread::{Thread, ThreadRef};
 use std::collections::BTreeMap;
 
 /// When something is to happen to a waiting thread. Ordered by time, then by who came first.
@@ -42,8 +42,6 @@ pub(crate) struct Run {
     /// What the waits that end by themselves give.
     deadlines: BTreeMap<Deadline, (ThreadRef, u64)>,
     next_deadline: u64,
-    /// What happened to a thread before its first turn.
-    pending: BTreeMap<ThreadRef, Event>,
     /// Nanoseconds since the run began.
     now: u128,
     /// Instructions that all threads together may still execute; `u64::MAX`: any number.
@@ -59,7 +57,6 @@ impl Run {
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             next_deadline: 0,
-            pending: BTreeMap::new(),
             now: 0,
             fuel,
         }
@@ -110,24 +107,6 @@ impl Run {
     /// A thread can go on from now on.
     pub fn ready(&mut self, thread: ThreadRef) {
         self.ready.push(thread);
-    }
-
-    /// A new thread can go on; `event` is what happened when it was bound.
-    pub fn started(&mut self, thread: ThreadRef, event: Option<Event>) {
-        self.ready(thread);
-        self.pend(thread, event);
-    }
-
-    /// What happens at a thread's next turn before it executes anything.
-    pub fn pend(&mut self, thread: ThreadRef, event: Option<Event>) {
-        if let Some(event) = event {
-            self.pending.insert(thread, event);
-        }
-    }
-
-    /// What [`Run::pend`] said.
-    pub fn take_pending(&mut self, thread: ThreadRef) -> Option<Event> {
-        self.pending.remove(&thread)
     }
 
     /// A thread waits at a futex, for so many nanoseconds or for ever. Perhaps it will be woken without a reason.
