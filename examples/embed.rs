@@ -7,7 +7,7 @@ struct Client(String);
 
 impl TrapHandler for Client {
     fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
-        let kept = trap.cursor().map_or(vec![], |cursor| trap.dump_keepalives(&cursor));
+        let kept = trap.keepalives();
         self.0.push_str(&format!("{:?}: {}\n", trap.cause(), trap.mu.value_to_text(&kept[0])));
         let doubled = trap.mu.value_from_int(kept[0].ty(), 2 * kept[0].as_u128());
         match trap.cause() {

@@ -6,7 +6,7 @@ use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Mu, StackRef};
 use mu_interp::Tracer;
-use mu_interp::frames::FramePlace;
+use mu_interp::frames::{FramePlace, NewStackFailure};
 use mu_interp::threads::wait_result;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
@@ -139,18 +139,16 @@ impl TrapContext<'_> {
     }
 
     fn place(&self) -> Option<FramePlace> {
-        self.mu.interp.place(&self.cursor()?)
+        self.mu.interp.place(&self.top()?)
     }
 
-    /// A cursor on the top frame.
-    pub fn cursor(&self) -> Option<FrameCursor> {
+    fn top(&self) -> Option<FrameCursor> {
         FrameCursor::new(&self.mu.rt.stacks, self.stack())
     }
 
-    /// The keep-alive variables of the current instruction of the frame at a cursor.
-    pub fn dump_keepalives(&self, cursor: &FrameCursor) -> Vec<Value> {
-        let values = self.mu.interp.keepalives(&self.mu.rt, cursor);
-        values.into_iter().map(|(ty, words)| Value::new(ty, words)).collect()
+    /// The keep-alive variables of the top frame. [`Mu::new_cursor`] shows the others.
+    pub fn keepalives(&self) -> Vec<Value> {
+        self.top().map(|top| self.mu.keepalives_at(&top)).unwrap_or_default()
     }
 
     /// The types the stack waits for.
@@ -161,13 +159,13 @@ impl TrapContext<'_> {
     /// The thread-local reference.
     pub fn threadlocal(&self) -> Value {
         let word = self.thread().map_or(0, |thread| thread.threadlocal);
-        Value::new(self.mu.program().predefined.ref_void, vec![word])
+        self.mu.hold(self.mu.program().predefined.ref_void, vec![word])
     }
 
     /// Sets the thread-local reference.
     pub fn set_threadlocal(&mut self, value: &Value) {
         if let Some(thread) = self.mu.rt.threads.get_mut(self.thread) {
-            thread.threadlocal = value.words().first().copied().unwrap_or(0);
+            thread.threadlocal = value.as_u64();
         }
     }
 }
@@ -186,7 +184,7 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        match self.new_stack(func) {
+        match self.interp.new_stack(&mut self.rt, func) {
             Ok(stack) => self.run_thread(stack, args, handler, tracer),
             Err(failure) => {
                 let reason = format!("a stack for {}: {failure:?}", self.func_name(func));
@@ -330,6 +328,44 @@ impl Mu {
         }
     }
 
+    /// Nobody can go on: who waits where.
+    fn deadlock(&self, run: &Run) -> Outcome {
+        let traces = run.waiting().take(DEADLOCK_THREADS_MAX).map(|id| {
+            let stack = self.rt.threads.get(id).map_or(StackRef::NULL, |thread| thread.stack);
+            (id, self.backtrace(stack))
+        });
+        Outcome::Deadlock { waiting: run.others(), threads: traces.collect() }
+    }
+
+    /// Lets the client handle a trap.
+    fn ask(&mut self, handler: &mut dyn TrapHandler, thread: &mut Thread, cause: TrapCause) -> TrapAction {
+        let id = thread.id;
+        self.resting(thread, |mu| handler.handle_trap(&mut TrapContext { mu, thread: id, cause }))
+    }
+
+    /// Does something while a thread rests with the others, where collections find its roots.
+    fn resting<R>(&mut self, thread: &mut Thread, work: impl FnOnce(&mut Mu) -> R) -> R {
+        let id = thread.id;
+        let nobody = Thread::new(ThreadRef::NULL, StackRef::NULL, 0);
+        self.rt.threads.rest(std::mem::replace(thread, nobody));
+        let result = work(self);
+        if let Some(back) = self.rt.threads.take(id) {
+            *thread = back;
+        }
+        result
+    }
+
+    /// A stack whose thread leaves it at a trap may be resumed by the client later, who knows its reference.
+    fn hold_abandoned(&mut self, stack: StackRef, action: &TrapAction) {
+        let goes_on = match action {
+            TrapAction::PassValues(next, _) | TrapAction::ThrowExc(next, _) => *next == stack,
+            TrapAction::Exit | TrapAction::Unhandled => false,
+        };
+        if !goes_on && let Some(stack) = self.rt.stacks.get_mut(stack) {
+            stack.held = true;
+        }
+    }
+
     /// Does what an event asks for. `Ok`: the thread goes on, with another event if that came of it; `Err`: it has
     /// ended.
     fn settle(
@@ -339,21 +375,38 @@ impl Mu {
         event: Event,
     ) -> Result<Option<Event>, Box<Outcome>> {
         let outcome = match event {
-            Event::Trap(cause) => match self.ask(thread, handler, cause) {
-                TrapAction::PassValues(stack, values) => {
-                    return Ok(self.resume(thread, stack, Resume::Values(values)));
+            Event::Trap(cause) => {
+                let action = match self.rt.trap_handler {
+                    Some(mu_handler) => self.mu_trap_action(thread, mu_handler.func, cause)?,
+                    None => {
+                        let action = self.ask(handler, thread, cause);
+                        self.hold_abandoned(thread.stack, &action);
+                        action
+                    }
+                };
+                match action {
+                    TrapAction::PassValues(stack, values) => {
+                        return Ok(self.resume(thread, stack, Resume::Values(values)));
+                    }
+                    TrapAction::ThrowExc(stack, exception) => {
+                        return Ok(self.resume(thread, stack, Resume::Exception(exception)));
+                    }
+                    TrapAction::Exit => Outcome::Exit,
+                    TrapAction::Unhandled => Outcome::Trap(cause, self.backtrace(thread.stack)),
                 }
-                TrapAction::ThrowExc(stack, exception) => {
-                    return Ok(self.resume(thread, stack, Resume::Exception(exception)));
+            }
+            Event::Load { hail, text } => {
+                if self.resting(thread, |mu| mu.load_from_program(hail, &text)) {
+                    self.interp.complete_instruction(&self.rt, thread);
+                    return Ok(None);
                 }
-                TrapAction::Exit => Outcome::Exit,
-                TrapAction::Unhandled => Outcome::Trap(cause, self.backtrace(thread.stack)),
-            },
+                Outcome::Undefined(Ub::BadBundle, self.stop(thread))
+            }
             Event::Returned { types, words } => Outcome::Return(self.split_words(&types, &words)),
             Event::Threw(word) => {
                 let backtrace = self.backtrace(thread.stack);
                 self.rt.stacks.kill(thread.stack);
-                let exception = Value::new(self.rt.program.predefined.ref_void, vec![word]);
+                let exception = self.hold(self.rt.program.predefined.ref_void, vec![word]);
                 Outcome::Exception(exception, backtrace)
             }
             Event::ThreadExit => Outcome::Exit,
@@ -365,34 +418,44 @@ impl Mu {
         Err(Box::new(outcome))
     }
 
-    /// Lets the client handle a trap. Meanwhile the thread rests with the others.
-    fn ask(&mut self, thread: &mut Thread, handler: &mut dyn TrapHandler, cause: TrapCause) -> TrapAction {
-        let id = thread.id;
-        let nobody = Thread::new(ThreadRef::NULL, StackRef::NULL, 0);
-        self.rt.threads.rest(std::mem::replace(thread, nobody));
-        let action = handler.handle_trap(&mut TrapContext { mu: self, thread: id, cause });
-        if let Some(back) = self.rt.threads.take(id) {
-            *thread = back;
-        }
-        action
-    }
-
-    /// Nobody can go on: who waits where.
-    fn deadlock(&self, run: &Run) -> Outcome {
-        let traces = run.waiting().take(DEADLOCK_THREADS_MAX).map(|id| {
-            let stack = self.rt.threads.get(id).map_or(StackRef::NULL, |thread| thread.stack);
-            (id, self.backtrace(stack))
-        });
-        Outcome::Deadlock { waiting: run.others(), threads: traces.collect() }
+    /// A trap while a Mu function is the trap handler: the thread goes on at its beginning, on a new stack, with the
+    /// stack that trapped, the watchpoint id and the user data (common-insts, "Trap handling").
+    fn mu_trap_action(
+        &mut self,
+        thread: &mut Thread,
+        handler: FuncId,
+        cause: TrapCause,
+    ) -> Result<TrapAction, Box<Outcome>> {
+        let trapped = thread.stack;
+        let made = self.resting(thread, |mu| mu.new_stack(handler));
+        let stack = match made {
+            Ok(stack) => stack,
+            Err(NewStackFailure::Event(Event::Unsupported(what))) => {
+                return Err(Box::new(Outcome::Unsupported(what, self.backtrace(trapped))));
+            }
+            Err(_) => {
+                return Err(Box::new(Outcome::Undefined(Ub::CreationFailed, self.backtrace(trapped))));
+            }
+        };
+        let wpid = match cause {
+            TrapCause::Watchpoint(wpid) => wpid,
+            TrapCause::Trap | TrapCause::Undefined(_) => 0,
+        };
+        let types = self.params(handler).to_vec();
+        // Read again: the object may have moved while the stack was made.
+        let userdata = self.rt.trap_handler.map_or(0, |handler| handler.userdata);
+        let words = [trapped.0, wpid.into(), userdata];
+        let values = types.into_iter().zip(words).map(|(ty, word)| self.hold(ty, vec![word])).collect();
+        Ok(TrapAction::PassValues(stack, values))
     }
 
     /// Binds a thread to a stack; an event if that already ends it.
     fn resume(&mut self, thread: &mut Thread, stack: StackRef, how: Resume) -> Option<Event> {
         let resumption = match how {
-            Resume::Exception(value) => Resumption::Exception(value.words().first().copied().unwrap_or(0)),
+            Resume::Exception(value) => Resumption::Exception(value.as_u64()),
             Resume::Values(values) => {
                 let types = values.iter().map(|value| self.rt.program.types.canon(value.ty())).collect();
-                let words = values.iter().flat_map(|value| value.words().iter().copied()).collect();
+                let words = values.iter().flat_map(|value| value.words().into_owned()).collect();
                 Resumption::Values { types, words }
             }
         };
@@ -419,7 +482,7 @@ impl Mu {
                 let count = self.rt.layouts.words(&self.rt.program.types, ty).unwrap_or(0) as usize;
                 let (value, tail) = rest.split_at(count.min(rest.len()));
                 rest = tail;
-                Value::new(ty, value.to_vec())
+                self.hold(ty, value.to_vec())
             })
             .collect()
     }

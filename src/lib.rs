@@ -32,11 +32,14 @@
 
 pub mod conformance;
 pub mod driver;
+mod hail;
+pub mod introspect;
 mod schedule;
 pub mod trace;
 pub mod values;
 
 pub use driver::{Outcome, TrapAction, TrapContext, TrapHandler};
+pub use introspect::Cursor;
 pub use mu_interp as interp;
 pub use mu_ir as ir;
 pub use mu_rt as rt;
@@ -104,6 +107,7 @@ pub struct Mu {
     executed: u64,
     /// Threads that were woken by a run inside theirs.
     woken: Vec<ThreadRef>,
+    last_load_error: Option<LoadError>,
 }
 
 impl Mu {
@@ -118,6 +122,7 @@ impl Mu {
             fuel: options.fuel,
             executed: 0,
             woken: Vec::new(),
+            last_load_error: None,
         })
     }
 
@@ -129,13 +134,7 @@ impl Mu {
         let before = self.rt.program.mark();
         let source = self.rt.program.add_source(name, text);
         let (draft, mut diagnostics) = mu_text::parse(text, source);
-        if self.rt.config.lenient {
-            for diagnostic in &mut diagnostics {
-                if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
-                    diagnostic.severity = Severity::Warning;
-                }
-            }
-        }
+        self.soften(&mut diagnostics);
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             let sources = self.rt.program.sources.clone();
             self.rt.program.truncate(&before);
@@ -154,6 +153,41 @@ impl Mu {
                 Err(LoadError { diagnostics, sources })
             }
         }
+    }
+
+    /// Makes warnings of what lenient mode lets pass in a text.
+    pub(crate) fn soften(&self, diagnostics: &mut [Diagnostic]) {
+        if self.rt.config.lenient {
+            for diagnostic in diagnostics {
+                if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
+                    diagnostic.severity = Severity::Warning;
+                }
+            }
+        }
+    }
+
+    /// `@uvm.meta.load_bundle` and `@uvm.meta.load_hail`: false, and the error kept, if the text has errors.
+    pub(crate) fn load_from_program(&mut self, hail: bool, text: &[u8]) -> bool {
+        // What is not UTF-8 becomes characters that no token has.
+        let text = String::from_utf8_lossy(text);
+        let result = match hail {
+            true => self.load_hail("text of load_hail", &text).map(|_| ()),
+            false => self.load_bundle("text of load_bundle", &text).map(|_| ()),
+        };
+        self.last_load_error = result.err();
+        self.last_load_error.is_none()
+    }
+
+    /// The errors of the text that a program loaded last, if it had any: why a thread ended with
+    /// [`mu_ir::ub::Ub::BadBundle`].
+    pub fn last_load_error(&self) -> Option<&LoadError> {
+        self.last_load_error.as_ref()
+    }
+
+    /// Lets the client handle traps again after a program made one of its functions the trap handler
+    /// (uvm-client-interface, "MuVM Functions": setting one handler overrides the other).
+    pub fn override_mu_trap_handler(&mut self) {
+        self.rt.trap_handler = None;
     }
 
     /// Everything loaded.
@@ -201,33 +235,47 @@ impl Mu {
         &program.types.sig(program.funcs[func.index()].sig).rets
     }
 
-    /// Makes a stack with `func` at its bottom, READY for its parameters.
+    /// Makes a stack with `func` at its bottom, READY for its parameters. The client holds it until it is killed or has
+    /// been let go ([`Mu::release_stack`]).
     ///
     /// # Errors
     /// When there is no memory or room for it.
     pub fn new_stack(&mut self, func: FuncId) -> Result<StackRef, NewStackFailure> {
-        self.interp.new_stack(&mut self.rt, func)
+        let stack = self.interp.new_stack(&mut self.rt, func)?;
+        if let Some(stack) = self.rt.stacks.get_mut(stack) {
+            stack.held = true;
+        }
+        Ok(stack)
     }
 
-    /// Kills a READY stack. False if it is not READY.
+    /// Lets a stack go that the client holds, because it made the stack or a thread left it at a trap: from now on it is
+    /// killed by a collection when nothing else refers to it. False if there is no such stack.
+    pub fn release_stack(&mut self, stack: StackRef) -> bool {
+        let held = self.rt.stacks.get_mut(stack).map(|stack| std::mem::replace(&mut stack.held, false));
+        held == Some(true)
+    }
+
+    /// Collects: all memory of unreachable objects is free afterwards, unreachable stacks are dead.
+    pub fn collect(&mut self) {
+        let plan = mu_rt::heap::Plan { defragment: true, ..mu_rt::heap::Plan::default() };
+        let frames = self.interp.frame_maps();
+        self.rt.collect(None, &frames, plan);
+    }
+
+    /// Kills a READY stack. False if it is not READY, or a frame cursor on it is open (checked mode).
     pub fn kill_stack(&mut self, stack: StackRef) -> bool {
-        let ready =
-            self.rt.stacks.get(stack).is_some_and(|stack| stack.state == mu_rt::stack::StackState::Ready);
-        if ready {
-            self.rt.stacks.kill(stack);
+        let stacks = &mut self.rt.stacks;
+        let ready = stacks.get(stack).is_some_and(|stack| stack.state == mu_rt::stack::StackState::Ready);
+        let may = ready && !(self.rt.config.checked && stacks.has_open_cursors(stack));
+        if may {
+            stacks.kill(stack);
         }
-        ready
+        may
     }
 
     /// Enables or disables a watchpoint. False if no instruction has this id.
     pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> bool {
-        match self.rt.watchpoints.get_mut(&wpid) {
-            Some(state) => {
-                *state = enabled;
-                true
-            }
-            None => false,
-        }
+        self.rt.set_watchpoint(wpid, enabled).is_ok()
     }
 
     /// Instructions executed so far, by all threads.

@@ -1,7 +1,8 @@
 //! Values as the client holds them, and their text.
 //!
-//! A [`Value`] is a type and the words of its leaves. References in values are the addresses of objects; objects do not
-//! move yet, so a value needs no registration.
+//! A [`Value`] is a type and the words of its leaves. References in values are addresses, so the words of a value with
+//! references are a *handle* ([`mu_rt::handles`]): the instance keeps alive what they refer to, and changes them when
+//! objects move. Clones share a handle; the instance forgets it when the last is dropped.
 //!
 //! Text of values, by type: `42`, `-1`, `0xff` (integers and pointers; printed signed), `1.5`, `nan`, `-inf`,
 //! `bits(0x7fc00000)` (floating point), `{1, {2, 3}}` (struct, array, vector), `null` (references), `@f` (funcref).
@@ -12,20 +13,40 @@ use mu_ir::program::Entity;
 use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
+use mu_rt::handles::Handle;
 use mu_rt::memory::Checker;
+use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A value of a Mu type.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Value {
     ty: TypeId,
-    words: Vec<u64>,
+    words: Words,
 }
 
+#[derive(Clone, Debug)]
+enum Words {
+    /// No references.
+    Plain(Vec<u64>),
+    /// References, or NULL where there could be one.
+    Held(Arc<Handle>),
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        self.ty == other.ty && self.words() == other.words()
+    }
+}
+
+impl Eq for Value {}
+
 impl Value {
-    /// A value of the words of its leaves (one word each; `int<128>` two, low word first).
+    /// A value without references, of the words of its leaves (one word each; `int<128>` two, low word first). See
+    /// [`Mu::hold`] for others.
     pub(crate) fn new(ty: TypeId, words: Vec<u64>) -> Value {
-        Value { ty, words }
+        Value { ty, words: Words::Plain(words) }
     }
 
     /// Its type.
@@ -33,20 +54,24 @@ impl Value {
         self.ty
     }
 
-    /// The words of its leaves.
-    pub fn words(&self) -> &[u64] {
-        &self.words
+    /// The words of its leaves, as they are now: those of references change when objects move.
+    pub fn words(&self) -> Cow<'_, [u64]> {
+        match &self.words {
+            Words::Plain(words) => Cow::Borrowed(words),
+            Words::Held(handle) => Cow::Owned(handle.words()),
+        }
     }
 
     /// The bits of an integer, zero-extended.
     pub fn as_u128(&self) -> u128 {
-        let word = |index: usize| u128::from(self.words.get(index).copied().unwrap_or(0));
+        let words = self.words();
+        let word = |index: usize| u128::from(words.get(index).copied().unwrap_or(0));
         word(0) | word(1) << 64
     }
 
     /// The low 64 bits of an integer or pointer.
     pub fn as_u64(&self) -> u64 {
-        self.words.first().copied().unwrap_or(0)
+        self.words().first().copied().unwrap_or(0)
     }
 
     /// A `double`.
@@ -96,6 +121,15 @@ impl std::error::Error for AccessError {}
 
 /// Memory, seen by the client (uvm-client-interface, "Memory Operations").
 impl Mu {
+    /// A value of these words; if there can be references in it, what they refer to stays alive.
+    pub(crate) fn hold(&self, ty: TypeId, words: Vec<u64>) -> Value {
+        let leaves = self.rt.layouts.leaves(&self.rt.program.types, ty).unwrap_or(&[]);
+        match self.rt.handles.lock().hold(&words, leaves) {
+            Some(handle) => Value { ty, words: Words::Held(handle) },
+            None => Value::new(ty, words),
+        }
+    }
+
     /// The type of a global name.
     pub fn type_named(&self, name: &str) -> Option<TypeId> {
         match self.program().lookup(name)? {
@@ -115,7 +149,8 @@ impl Mu {
             }
             _ => return None,
         };
-        Some(self.split_words(&types, &value.words))
+        let words = value.words();
+        Some(self.split_words(&types, &words))
     }
 
     /// The struct, array or vector of these members; `None` if their number or types are wrong.
@@ -132,7 +167,7 @@ impl Mu {
             }
             _ => false,
         };
-        fits.then(|| Value::new(ty, members.iter().flat_map(|member| member.words.iter().copied()).collect()))
+        fits.then(|| self.hold(ty, members.iter().flat_map(|member| member.words().into_owned()).collect()))
     }
 
     /// Allocates an object of type `ty` that holds `value`, and gives a `ref<ty>` to it.
@@ -144,14 +179,44 @@ impl Mu {
             return Err(AccessError::WrongType);
         }
         let types = &self.rt.program.types;
-        let leaves = self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
-        let layout = self.rt.layouts.of(types, ty);
-        let size = layout.size().ok_or(AccessError::NoValues)?;
-        let object = self.rt.heap.alloc_fixed(types.canon(ty), size, layout.align_bytes);
-        let address = object.ok_or(AccessError::NoMemory)?.0;
-        self.rt.memory.store_value(address, leaves, &value.words);
+        self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
+        let canon = types.canon(ty);
+        let frames = self.interp.frame_maps();
+        // A collection point: the words of `value` are read after it.
+        let address = self.rt.new_collecting(None, &frames, canon, 0).ok_or(AccessError::NoMemory)?;
+        let leaves = self.rt.layouts.leaves(&self.rt.program.types, ty).ok_or(AccessError::NoValues)?;
+        self.rt.memory.store_value(address, leaves, &value.words());
         let reference = self.rt.program.types.intern(Type::Ref(ty));
-        Ok(Value::new(reference, vec![address]))
+        Ok(self.hold(reference, vec![address]))
+    }
+
+    /// Allocates a `@uvm.meta.bytes`; `ty` is the type of the reference to it, `@uvm.meta.bytes.r`.
+    ///
+    /// # Errors
+    /// [`AccessError::WrongType`], [`AccessError::NoMemory`].
+    pub fn new_bytes(&mut self, ty: TypeId, bytes: &[u8]) -> Result<Value, AccessError> {
+        if !self.program().types.same(ty, self.program().predefined.bytes_ref) {
+            return Err(AccessError::WrongType);
+        }
+        let address = match self.rt.new_bytes(bytes) {
+            Some(address) => address,
+            None => {
+                self.collect();
+                self.rt.new_bytes(bytes).ok_or(AccessError::NoMemory)?
+            }
+        };
+        Ok(self.hold(ty, vec![address]))
+    }
+
+    /// The content of a `@uvm.meta.bytes`.
+    ///
+    /// # Errors
+    /// [`AccessError::NoReference`]; [`AccessError::Undefined`] if the reference is to no byte array.
+    pub fn bytes_of(&self, reference: &Value) -> Result<Vec<u8>, AccessError> {
+        if !matches!(self.program().types.get(reference.ty), Type::Ref(_)) {
+            return Err(AccessError::NoReference);
+        }
+        self.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
     }
 
     /// Reads memory as a value of type `ty` through a `ref` or `iref`, whatever type it is declared to refer to
@@ -176,9 +241,9 @@ impl Mu {
             strict: !self.rt.config.lenient,
         };
         checker.check_iref(address, types.canon(ty)).map_err(AccessError::Undefined)?;
-        let mut value = Value::new(ty, vec![0; words as usize]);
-        self.rt.memory.load_value(address, leaves, &mut value.words);
-        Ok(value)
+        let mut value = vec![0; words as usize];
+        self.rt.memory.load_value(address, leaves, &mut value);
+        Ok(self.hold(ty, value))
     }
 }
 
@@ -225,7 +290,7 @@ impl Mu {
     pub fn value_from_text(&self, ty: TypeId, text: &str) -> Result<Value, String> {
         let mut words = Vec::new();
         self.read_value(ty, text.trim(), 0, &mut words)?;
-        Ok(Value::new(ty, words))
+        Ok(self.hold(ty, words))
     }
 
     fn read_value(&self, ty: TypeId, text: &str, depth: usize, words: &mut Vec<u64>) -> Result<(), String> {
@@ -234,7 +299,7 @@ impl Mu {
         match program.types.get(ty) {
             Type::Int(_) | Type::UPtr(_) | Type::UFuncPtr(_) => {
                 let bits = parse_int(text).ok_or_else(wanted)?;
-                words.extend(self.value_from_int(ty, bits).ok_or_else(wanted)?.words);
+                words.extend(self.value_from_int(ty, bits).ok_or_else(wanted)?.words().iter());
             }
             Type::Float => words.push(parse_f32(text).ok_or_else(wanted)?.into()),
             Type::Double => words.push(parse_f64(text).ok_or_else(wanted)?),
@@ -287,7 +352,8 @@ impl Mu {
     /// The text of a value.
     pub fn value_to_text(&self, value: &Value) -> String {
         let mut out = String::new();
-        let mut words = value.words.as_slice();
+        let words = value.words();
+        let mut words = &*words;
         // Types may be nested deeper than the host stack, so what is left to write is a list.
         let mut work = vec![Piece::Value(value.ty)];
         while let Some(piece) = work.pop() {

@@ -2,7 +2,7 @@
 //!
 //! A place in a script is easier looked at than counted, so `//! invalid` may stand alone: blessing fills in what is
 //! reported, and brings codes and places up to date after a change. Somebody then reads the difference: blessing does
-//! not know which error is meant. It touches `//! invalid` lines and `//! load FILE invalid` steps, and nothing else; an
+//! not know which error is meant. It touches `//! invalid` lines and `//! load FILE invalid` steps (and `hail`), and nothing else; an
 //! outcome of a call is always written by a person.
 //!
 //! The number of lines can change, and with it the places below: they are adjusted, so that blessing twice is the same
@@ -72,7 +72,10 @@ fn lines_of(errors: &LoadErrors, heights: &BTreeMap<u32, usize>) -> Vec<String> 
     let all = errors.reported.iter().enumerate();
     all.map(|(index, reported)| match &errors.file {
         None => format!("//! invalid {}", moved(reported, heights)),
-        Some(file) if index == 0 => format!("//! load {file} invalid {reported}"),
+        Some(file) if index == 0 => {
+            let keyword = if errors.hail { "hail" } else { "load" };
+            format!("//! {keyword} {file} invalid {reported}")
+        }
         Some(_) => format!("//!   invalid {reported}"),
     })
     .collect()

@@ -48,7 +48,7 @@ mod traps;
 mod values;
 
 pub use ledger::Ledger;
-pub use run::{run, run_text};
+pub use run::{run, run_text, run_with};
 pub use suite::Suite;
 
 use mu_text::script::Expected;
@@ -98,6 +98,8 @@ pub struct Report {
     pub assertions: Vec<Assertion>,
     /// Errors of loading where a script expects some, for [`bless`].
     pub load_errors: Vec<LoadErrors>,
+    /// Garbage collections that happened.
+    pub collections: u64,
 }
 
 impl Report {
@@ -133,8 +135,10 @@ pub struct Failure {
 /// Errors of loading a bundle that a script expects to fail.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LoadErrors {
-    /// The file of a `load FILE invalid` step; `None` for the script's own bundle.
+    /// The file of a `load FILE invalid` or `hail FILE invalid` step; `None` for the script's own bundle.
     pub file: Option<String>,
+    /// It is a HAIL script.
+    pub hail: bool,
     /// The lines that hold the expectation now.
     pub lines: Vec<u32>,
     /// What was reported, by place.

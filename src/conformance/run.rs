@@ -14,9 +14,14 @@ use std::path::Path;
 
 /// Runs the script at `root`/`script`.
 pub fn run(root: &Path, script: &str, tier: Tier) -> Report {
+    run_with(root, script, tier, &Config::default())
+}
+
+/// The same in an instance of another configuration (stress modes); what the script asks for comes first.
+pub fn run_with(root: &Path, script: &str, tier: Tier, config: &Config) -> Report {
     let path = root.join(script);
     match std::fs::read_to_string(&path) {
-        Ok(text) => run_text(script, &text, path.parent().unwrap_or(root), tier),
+        Ok(text) => run_text_with(script, &text, path.parent().unwrap_or(root), tier, config),
         Err(error) => {
             let mut report = empty_report(script, tier);
             report.fail(1, "a script", format!("{}: {error}", path.display()));
@@ -27,6 +32,10 @@ pub fn run(root: &Path, script: &str, tier: Tier) -> Report {
 
 /// Runs a script that has been read; files it loads are in `folder`.
 pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
+    run_text_with(name, text, folder, tier, &Config::default())
+}
+
+fn run_text_with(name: &str, text: &str, folder: &Path, tier: Tier, config: &Config) -> Report {
     let mut report = empty_report(name, tier);
     let script = match script::parse(text) {
         Ok(script) => script,
@@ -40,7 +49,9 @@ pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
     // What comes true must come true with every seed: the first that fails is the one to look at.
     let (first, count) = (script.options.seed.unwrap_or(0), script.options.seeds.unwrap_or(1));
     for seed in (0..count).map(|index| first.wrapping_add(index)) {
-        report = run_seed(&script, name, text, folder, tier, seed);
+        let mut config = config.clone();
+        config.schedule.seed = seed;
+        report = run_seed(&script, name, text, folder, tier, &config);
         if !report.passed() {
             report.name_seed(seed, count);
             break;
@@ -50,11 +61,11 @@ pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
 }
 
 /// Runs a script once, with an instance of its own.
-fn run_seed(script: &Script, name: &str, text: &str, folder: &Path, tier: Tier, seed: u64) -> Report {
+fn run_seed(script: &Script, name: &str, text: &str, folder: &Path, tier: Tier, config: &Config) -> Report {
     let mut report = empty_report(name, tier);
     // A panic leaves the instance behind; nothing of it is looked at afterwards.
     let mut line = 1;
-    let run = AssertUnwindSafe(|| run_script(script, text, folder, seed, &mut report, &mut line));
+    let run = AssertUnwindSafe(|| run_script(script, text, folder, config, &mut report, &mut line));
     if let Err(panic) = catch_unwind(run) {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
@@ -64,7 +75,7 @@ fn run_seed(script: &Script, name: &str, text: &str, folder: &Path, tier: Tier, 
 }
 
 fn empty_report(script: &str, tier: Tier) -> Report {
-    Report { script: script.into(), tier, assertions: Vec::new(), load_errors: Vec::new() }
+    Report { script: script.into(), tier, assertions: Vec::new(), load_errors: Vec::new(), collections: 0 }
 }
 
 impl Report {
@@ -91,14 +102,13 @@ impl Report {
 }
 
 /// The instance a script asks for.
-fn new_instance(script: &Script, tier: Tier, seed: u64) -> Result<Mu, String> {
+fn new_instance(script: &Script, tier: Tier, config: &Config) -> Result<Mu, String> {
     let wanted = &script.options;
-    let mut config = Config { lenient: wanted.lenient, ..Config::default() };
+    let mut config = Config { lenient: wanted.lenient || config.lenient, ..config.clone() };
     config.stack_bytes = wanted.stack_bytes.unwrap_or(config.stack_bytes);
     config.heap_bytes = wanted.heap_bytes.unwrap_or(config.heap_bytes);
     config.threads_max = wanted.threads_max.unwrap_or(config.threads_max);
     let schedule = &mut config.schedule;
-    schedule.seed = seed;
     schedule.preempt = wanted.preempt.unwrap_or(schedule.preempt);
     schedule.weak_failures = wanted.weak_failures.unwrap_or(schedule.weak_failures);
     schedule.spurious_wakes = wanted.spurious_wakes.unwrap_or(schedule.spurious_wakes);
@@ -109,8 +119,15 @@ fn new_instance(script: &Script, tier: Tier, seed: u64) -> Result<Mu, String> {
 }
 
 /// Runs everything; `line` always says where it is.
-fn run_script(script: &Script, text: &str, folder: &Path, seed: u64, report: &mut Report, line: &mut u32) {
-    let mut mu = match new_instance(script, report.tier, seed) {
+fn run_script(
+    script: &Script,
+    text: &str,
+    folder: &Path,
+    config: &Config,
+    report: &mut Report,
+    line: &mut u32,
+) {
+    let mut mu = match new_instance(script, report.tier, config) {
         Ok(mu) => mu,
         Err(reason) => return report.fail(1, "an instance", reason),
     };
@@ -127,6 +144,7 @@ fn run_script(script: &Script, text: &str, folder: &Path, seed: u64, report: &mu
     for step in &script.steps {
         *line = step.line;
         run_step(step, &mut mu, folder, report);
+        report.collections = mu.runtime().heap.collections().count;
     }
 }
 
@@ -152,7 +170,7 @@ fn load_own(script: &Script, mu: &mut Mu, name: &str, text: &str, report: &mut R
             let (reported, messages) = load_errors(&error);
             let lines = script.invalid.iter().map(|report| report.line).collect();
             let same = compare_reports(&script.invalid, &reported, &messages, line, report);
-            report.load_errors.push(LoadErrors { file: None, lines, reported, messages });
+            report.load_errors.push(LoadErrors { file: None, hail: false, lines, reported, messages });
             same
         }
     }
@@ -230,12 +248,12 @@ fn compare_reports(
 fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
     let line = step.line;
     match &step.kind {
-        StepKind::Load { file, invalid: None } => match traps::load(mu, folder, file) {
+        StepKind::Load { file, hail, invalid: None } => match traps::load(mu, folder, file, *hail) {
             Ok(_) => report.pass(line),
             Err(got) => report.fail(line, format!("{file} loads"), got),
         },
-        StepKind::Load { file, invalid: Some(wanted) } => {
-            load_invalid(file, wanted, mu, folder, report, line)
+        StepKind::Load { file, hail, invalid: Some(wanted) } => {
+            load_invalid((file, *hail), wanted, mu, folder, report, line);
         }
         StepKind::Watchpoint { id, on } => {
             let known = mu.set_watchpoint(*id, *on);
@@ -255,7 +273,7 @@ fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
 }
 
 fn load_invalid(
-    file: &str,
+    (file, hail): (&str, bool),
     wanted: &[script::Report],
     mu: &mut Mu,
     folder: &Path,
@@ -268,7 +286,7 @@ fn load_invalid(
     };
     // A mark holds the size of every table of the program.
     let before = format!("{:?}", mu.program().mark());
-    match mu.load_bundle(file, &text) {
+    match traps::load_text(mu, file, &text, hail) {
         Ok(_) => {
             for wanted in wanted {
                 report.fail(wanted.line, invalid_text(&wanted.expected), format!("{file} loads"));
@@ -279,7 +297,7 @@ fn load_invalid(
             let lines = wanted.iter().map(|report| report.line).collect();
             compare_reports(wanted, &reported, &messages, line, report);
             let file = Some(file.to_owned());
-            report.load_errors.push(LoadErrors { file, lines, reported, messages });
+            report.load_errors.push(LoadErrors { file, hail, lines, reported, messages });
             if format!("{:?}", mu.program().mark()) != before {
                 report.fail(line, "a bundle that fails changes nothing", "the program has grown");
             }

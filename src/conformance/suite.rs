@@ -1,6 +1,7 @@
 //! Many scripts: finding them, running them in parallel, judging them with the ledger.
 
-use super::{Ledger, Report, Tier, run};
+use super::{Ledger, Report, Tier, run_with};
+use mu_rt::runtime::Config;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -53,6 +54,11 @@ impl Suite {
 
     /// Runs scripts on tiers, `jobs` at a time; reports in the order of scripts, then tiers.
     pub fn run(&self, tiers: &[Tier], jobs: usize) -> Vec<Report> {
+        self.run_with(tiers, jobs, &Config::default())
+    }
+
+    /// The same in instances of another configuration (stress modes).
+    pub fn run_with(&self, tiers: &[Tier], jobs: usize, config: &Config) -> Vec<Report> {
         let work: Vec<(&String, Tier)> =
             self.scripts.iter().flat_map(|script| tiers.iter().map(move |&tier| (script, tier))).collect();
         let next = AtomicUsize::new(0);
@@ -61,7 +67,7 @@ impl Suite {
             for _ in 0..jobs.clamp(1, work.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(&(script, tier)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let report = run(&self.root, script, tier);
+                        let report = run_with(&self.root, script, tier, config);
                         // Nothing panics while it holds the lock.
                         if let Ok(mut done) = done.lock() {
                             done.push(report);

@@ -242,12 +242,18 @@ fn blessing_writes_errors_of_other_files() {
     let reported = |line, column| Expected { line, column, code: "MU-E2001".into() };
     let errors = LoadErrors {
         file: Some("bad.part.uir".into()),
+        hail: false,
         lines: vec![2],
         reported: vec![reported(7, 1), reported(9, 3)],
         messages: vec![String::new(); 2],
     };
-    let report =
-        Report { script: "t.uir".into(), tier: Tier::Interp, assertions: vec![], load_errors: vec![errors] };
+    let report = Report {
+        script: "t.uir".into(),
+        tier: Tier::Interp,
+        assertions: vec![],
+        load_errors: vec![errors],
+        collections: 0,
+    };
     let blessed = bless::bless("//! spec: a#b\n//! load bad.part.uir invalid\n//! id @x\n", &report).unwrap();
     let wanted = "//! spec: a#b\n//! load bad.part.uir invalid MU-E2001 @7:1\n//!   invalid MU-E2001 @9:3\n//! id @x\n";
     assert_eq!(blessed.text, wanted);

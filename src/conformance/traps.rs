@@ -72,7 +72,7 @@ impl<'a> Answers<'a> {
 
     fn deed(&self, deed: &Deed, mu: &mut Mu) -> Result<(), Failure> {
         match deed {
-            Deed::Load(file) => load(mu, self.folder, file)
+            Deed::Load(file) => load(mu, self.folder, file, false)
                 .map(|_| ())
                 .map_err(|got| Failure { expected: format!("{file} loads"), got }),
             Deed::Watchpoint { id, on } => match mu.set_watchpoint(*id, *on) {
@@ -101,7 +101,7 @@ impl TrapHandler for Answers<'_> {
 
 fn compare_keepalives(trap: &Trap, context: &TrapContext<'_>) -> Option<Failure> {
     let wanted = trap.keepalives.as_ref()?;
-    let got = context.cursor().map(|cursor| context.dump_keepalives(&cursor)).unwrap_or_default();
+    let got = context.keepalives();
     let got_text = match values::all_match(context.mu, wanted, &got) {
         Ok(true) => return None,
         Ok(false) => values::show_all(context.mu, Some(wanted), &got),
@@ -120,9 +120,24 @@ fn place(context: &TrapContext<'_>) -> TrapPlace {
     }
 }
 
-/// Loads a bundle from a file; its warnings.
-pub(super) fn load(mu: &mut Mu, folder: &Path, file: &str) -> Result<Vec<mu_ir::diag::Diagnostic>, String> {
+/// Loads a bundle or HAIL script from a file; its warnings.
+pub(super) fn load(
+    mu: &mut Mu,
+    folder: &Path,
+    file: &str,
+    hail: bool,
+) -> Result<Vec<mu_ir::diag::Diagnostic>, String> {
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    mu.load_bundle(file, &text).map_err(|error| error.to_string())
+    load_text(mu, file, &text, hail).map_err(|error| error.to_string())
+}
+
+/// Loads a bundle or HAIL script; its warnings.
+pub(super) fn load_text(
+    mu: &mut Mu,
+    name: &str,
+    text: &str,
+    hail: bool,
+) -> Result<Vec<mu_ir::diag::Diagnostic>, crate::LoadError> {
+    if hail { mu.load_hail(name, text) } else { mu.load_bundle(name, text) }
 }

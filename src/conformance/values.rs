@@ -29,15 +29,17 @@ pub(super) fn build(mu: &mut Mu, ty: TypeId, text: &Text) -> Result<Value, Strin
             let types = &mu.program().types;
             match *types.get(ty) {
                 Type::Ref(to) if types.same(to, content_ty) || *types.get(to) == Type::Void => {
-                    Ok(Value::new(ty, object.words().to_vec()))
+                    Ok(mu.hold(ty, object.words().to_vec()))
                 }
                 _ => Err(wrong(mu)),
             }
         }
         Text::Fp(_) | Text::Int(_) | Text::Ref(..) if *mu.program().types.get(ty) == Type::TagRef64 => {
-            Ok(Value::new(ty, vec![tagref_word(mu, text)?]))
+            let word = tagref_word(mu, text)?;
+            Ok(mu.hold(ty, vec![word]))
         }
         Text::Fp(_) | Text::Int(_) | Text::Ref(..) => Err(wrong(mu)),
+        Text::Text(text) => mu.new_bytes(ty, text.as_bytes()).map_err(|error| error.to_string()),
         Text::NonNull | Text::Content(..) | Text::Any => Err(format!("`{text}` stands for results only")),
     }
 }
@@ -106,6 +108,7 @@ pub(super) fn matches(mu: &Mu, wanted: &Text, got: &Value) -> Result<bool, Strin
                 Err(_) => Ok(false),
             }
         }
+        (Text::Text(text), Type::Ref(_)) => Ok(mu.bytes_of(got).is_ok_and(|bytes| bytes == text.as_bytes())),
         (Text::Braces(texts), Type::Struct(_) | Type::Array(..) | Type::Vector(..)) => {
             let members = mu.members_of(got).unwrap_or_default();
             if members.len() != texts.len() {
@@ -132,7 +135,7 @@ pub(super) fn matches(mu: &Mu, wanted: &Text, got: &Value) -> Result<bool, Strin
             if !tagref::is_ref(got.as_u64()) {
                 return Ok(false);
             }
-            let object = Value::new(mu.program().predefined.ref_void, vec![tagref::to_ref(got.as_u64())]);
+            let object = mu.hold(mu.program().predefined.ref_void, vec![tagref::to_ref(got.as_u64())]);
             let same_tag = match &**tag {
                 Text::Any => true,
                 tag => match values::parse_int(&tag.to_string()) {
@@ -148,6 +151,7 @@ pub(super) fn matches(mu: &Mu, wanted: &Text, got: &Value) -> Result<bool, Strin
             | Text::Content(..)
             | Text::New(..)
             | Text::Braces(_)
+            | Text::Text(_)
             | Text::Fp(_)
             | Text::Int(_)
             | Text::Ref(..),
@@ -182,6 +186,10 @@ pub(super) fn show(mu: &Mu, wanted: Option<&Text>, got: &Value) -> String {
                 None => mu.value_to_text(got),
             }
         }
+        (Some(Text::Text(_)), Type::Ref(_)) if !got.is_null() => match mu.bytes_of(got) {
+            Ok(bytes) => Text::Text(String::from_utf8_lossy(&bytes).into_owned()).to_string(),
+            Err(error) => format!("nonnull (no bytes: {error})"),
+        },
         (Some(Text::Braces(texts)), Type::Struct(_) | Type::Array(..) | Type::Vector(..)) => {
             let members = mu.members_of(got).unwrap_or_default();
             let texts: Vec<_> =

@@ -9,7 +9,7 @@ use crate::ids::{MuId, SourceId, Sym};
 use crate::inst::{Inst, Unlinked, Use};
 use crate::table::CallConv;
 use crate::types::{Signature, TypeCtor};
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 /// A bundle before linking.
@@ -139,7 +139,9 @@ pub struct Symbols {
     arena: String,
     entries: Vec<SymEntry>,
     table: HashTable<Sym>,
-    hasher: FixedHasher,
+    /// Seeded, so that no text can hold names that all collide. Tables of names are only looked up, never walked, so
+    /// nothing depends on the seed.
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Clone, Copy)]
@@ -151,7 +153,8 @@ struct SymEntry {
     id: MuId,
 }
 
-/// A hasher without random seeds, so that nothing can depend on them.
+/// A hasher without random seeds, for keys that a text cannot choose freely (numbers of entities): nothing can depend
+/// on the seed, and it is quick. For names see [`Symbols`].
 #[derive(Clone, Copy, Default)]
 pub struct FixedHasher;
 
@@ -221,7 +224,7 @@ impl Symbols {
         let start = self.arena.len() as u32;
         self.arena.push_str(name);
         self.entries.push(SymEntry { start, end: self.arena.len() as u32, id: MuId::NONE });
-        let (arena, entries, hasher) = (&self.arena, &self.entries, self.hasher);
+        let (arena, entries, hasher) = (&self.arena, &self.entries, &self.hasher);
         self.table.insert_unique(hash, sym, |&sym| {
             let entry = entries[sym.index()];
             hasher.hash_one(&arena[entry.start as usize..entry.end as usize])

@@ -16,7 +16,7 @@
 
 use crate::codes::{load as code_load, name as code};
 use crate::diag::{Diagnostic, Severity, Span};
-use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FixedHasher, FuncDef};
+use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FuncDef};
 use crate::ids::*;
 use crate::inst::{Dest, ExcClause, Inst, Linked, Unlinked, Use, Value};
 use crate::program::*;
@@ -615,7 +615,7 @@ struct Body<'a, 'p> {
     /// The variables of the current block.
     block_vars: std::ops::Range<usize>,
     /// Where each local name of the version is defined first; made when the first error wants it.
-    local_names: Option<HashMap<&'p str, Span, FixedHasher>>,
+    local_names: Option<HashMap<&'p str, Span>>,
 }
 
 impl<'p> Body<'_, 'p> {
@@ -764,7 +764,7 @@ impl<'p> Body<'_, 'p> {
         };
         let func = self.func;
         let names = self.local_names.get_or_insert_with(|| {
-            let mut names = HashMap::default();
+            let mut names = HashMap::new();
             for block in &func.blocks {
                 let params = block.params.iter().map(|&(_, name)| name);
                 let results = block.insts.iter().flat_map(|inst| inst.results.iter().copied());

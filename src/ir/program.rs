@@ -4,12 +4,12 @@
 //! [`Program::truncate`] goes back to it, so a bundle with an error leaves the program exactly as it was.
 
 use crate::diag::{Source, Span};
-use crate::draft::{ConstCtor, FixedHasher};
+use crate::draft::ConstCtor;
 use crate::ids::*;
 use crate::inst::{Inst, Linked, Value};
 use crate::table::{CallConv, CommInst};
 use crate::types::{Signature, Type, TypeMark, TypeStore};
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -436,7 +436,14 @@ impl Program {
     }
 
     /// Forgets everything that was appended since `mark`, versions added to older functions included.
+    ///
+    /// The work is proportional to what goes, not to what stays: a large program must not make small mistakes slow.
     pub fn truncate(&mut self, mark: &Mark) {
+        for ver in &self.func_vers[mark.func_vers..] {
+            if let Some(func) = self.funcs.get_mut(ver.func.index()) {
+                while func.versions.pop_if(|ver| ver.index() >= mark.func_vers).is_some() {}
+            }
+        }
         self.types.truncate(mark.types);
         self.consts.truncate(mark.consts);
         self.globals.truncate(mark.globals);
@@ -446,11 +453,6 @@ impl Program {
         self.entities.truncate(mark.entities);
         self.sources.truncate(mark.sources);
         self.names.truncate(&mark.names);
-        for func in &mut self.funcs {
-            while func.versions.last().is_some_and(|ver| ver.index() >= mark.func_vers) {
-                func.versions.pop();
-            }
-        }
     }
 }
 
@@ -503,7 +505,8 @@ struct Names {
     by_user_id: Vec<u32>,
     /// Entry indexes of reserved ids, few.
     by_reserved_id: Vec<(MuId, u32)>,
-    hasher: FixedHasher,
+    /// Seeded, see [`crate::draft::Symbols`].
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Clone, Debug)]
@@ -552,7 +555,7 @@ impl Names {
         let start = self.arena.len() as u32;
         self.arena.push_str(name);
         self.entries.push((id, start, self.arena.len() as u32));
-        let (arena, entries, hasher) = (&self.arena, &self.entries, self.hasher);
+        let (arena, entries, hasher) = (&self.arena, &self.entries, &self.hasher);
         self.table.insert_unique(hasher.hash_one(name), entry, |&entry| {
             let (_, start, end) = entries[entry as usize];
             hasher.hash_one(&arena[start as usize..end as usize])
@@ -565,7 +568,12 @@ impl Names {
     }
 
     fn truncate(&mut self, mark: &NamesMark) {
-        self.table.retain(|entry| (*entry as usize) < mark.entries);
+        for entry in mark.entries..self.entries.len() {
+            let hash = self.hasher.hash_one(self.text(entry as u32));
+            if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == entry) {
+                found.remove();
+            }
+        }
         for &(id, ..) in &self.entries[mark.entries..] {
             if let Some(index) = id.0.checked_sub(MuId::FIRST_USER)
                 && let Some(slot) = self.by_user_id.get_mut(index as usize)

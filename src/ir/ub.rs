@@ -64,6 +64,7 @@ undefined_behaviours! {
     HailSelfRead 37 "hail#memory-initialisation" "a HAIL initialiser reads the location being written";
     NoExceptionClause 38 "instruction-set#exception-clause" "an instruction continued exceptionally without an exception clause";
     BadNativeCallee 39 "native-interface#unsafe-native-call" "CCALL of a NULL function pointer";
+    BadBundle 40 "common-insts#bundle-hail-loading" "an instruction loaded a bundle or HAIL script that has errors";
 }
 
 impl Ub {

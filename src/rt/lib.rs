@@ -6,8 +6,12 @@
 //! | module     | what                                                                   |
 //! |------------|------------------------------------------------------------------------|
 //! | [`layout`] | sizes, offsets, leaves and reference maps of types                     |
-//! | [`heap`]   | allocation of heap objects and global cells; finding them again        |
+//! | [`heap`]   | heap objects and global cells: allocation, finding them, collection     |
+//! | [`collection`] | allocation that collects; the roots of an instance                 |
+//! | [`stress`] | stress modes of the collector                                          |
+//! | [`handles`]| references that clients hold                                           |
 //! | [`memory`] | loads, stores and atomic operations; the checks of checked mode        |
+//! | [`meta`]   | objects of the metacircular client interface                            |
 //! | [`native`] | calls of native functions, symbol lookup                               |
 //! | [`os`]     | memory mappings                                                        |
 //! | [`stack`]  | stacks, frames, cursors                                                |
@@ -18,12 +22,16 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod choose;
+pub mod collection;
 pub mod futex;
+pub mod handles;
 pub mod heap;
 pub mod layout;
 pub mod memory;
+pub mod meta;
 pub mod native;
 pub mod os;
 pub mod runtime;
 pub mod stack;
+pub mod stress;
 pub mod thread;

@@ -7,19 +7,23 @@
 
 use crate::choose::{Chooser, Schedule};
 use crate::futex::Futexes;
-use crate::heap::{Heap, HeapConfig};
+use crate::handles::Handles;
+use crate::heap::{AllocBuffer, Heap, HeapConfig};
 use crate::layout::Layouts;
 use crate::memory::{Memory, UnitCache};
 use crate::native::Symbols;
 use crate::os::OsError;
 use crate::stack::Stacks;
+use crate::stress::{GcStress, StressCounts};
 use crate::thread::Threads;
 use mu_ir::codes::load as code;
 use mu_ir::diag::Diagnostic;
 use mu_ir::draft::Draft;
-use mu_ir::ids::{FuncId, FuncVerId, SigId};
+use mu_ir::ids::{FuncId, FuncVerId, SigId, TypeId};
 use mu_ir::link;
 use mu_ir::program::{Mark, Program};
+use mu_ir::ub::Ub;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
 /// Limits and switches of an instance.
@@ -41,6 +45,10 @@ pub struct Config {
     pub lenient: bool,
     /// Libraries to search for external symbols, before the process itself.
     pub libraries: Vec<String>,
+    /// Stress modes of the collector.
+    pub gc_stress: GcStress,
+    /// Check the heap after each collection by a second trace.
+    pub verify_heap: bool,
 }
 
 impl Default for Config {
@@ -54,6 +62,8 @@ impl Default for Config {
             checked: true,
             lenient: false,
             libraries: Vec::new(),
+            gc_stress: GcStress::default(),
+            verify_heap: cfg!(debug_assertions),
         }
     }
 }
@@ -87,6 +97,15 @@ pub struct FuncEntry {
     pub sig: SigId,
 }
 
+/// A Mu function that handles traps (`@uvm.meta.set_trap_handler`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MuTrapHandler {
+    /// The function, of signature `@uvm.meta.trap_handler.sig`.
+    pub func: FuncId,
+    /// Its last argument, a `ref<void>`: a root.
+    pub userdata: u64,
+}
+
 /// The runtime of one instance.
 pub struct Runtime {
     /// Everything loaded.
@@ -113,8 +132,20 @@ pub struct Runtime {
     pub funcs: Vec<FuncEntry>,
     /// Addresses of global cells, by number.
     pub globals: Vec<u64>,
+    /// The same with their canonical types, of those whose type holds references: roots.
+    pub(crate) global_units: Vec<(u64, TypeId)>,
+    /// References that the client holds.
+    pub handles: Mutex<Handles>,
+    /// Where the client allocates.
+    pub(crate) client_buffer: AllocBuffer,
+    /// What stress modes did.
+    pub stress_counts: StressCounts,
+    /// Stacks killed because nobody could reach them.
+    pub stacks_killed: u64,
     /// Watchpoints that instructions name: enabled or not.
     pub watchpoints: BTreeMap<u32, bool>,
+    /// The Mu function that handles traps, if one was set: it comes before the client's handler.
+    pub trap_handler: Option<MuTrapHandler>,
     /// Limits and switches.
     pub config: Config,
     /// Counts loads and redefinitions, so that tiers know when what they remember may be old.
@@ -124,7 +155,12 @@ pub struct Runtime {
 impl Runtime {
     /// A runtime that has loaded nothing.
     pub fn new(config: Config) -> Result<Runtime, NewRuntimeError> {
-        let heap_config = HeapConfig { limit_bytes: config.heap_bytes, ..HeapConfig::default() };
+        let heap_config = HeapConfig {
+            limit_bytes: config.heap_bytes,
+            growth_bytes: Some(HeapConfig::GROWTH_BYTES),
+            fresh_bytes: config.gc_stress.move_all.then_some(HeapConfig::FRESH_BYTES),
+            ..HeapConfig::default()
+        };
         Ok(Runtime {
             program: Program::new(),
             layouts: Layouts::new(),
@@ -139,7 +175,13 @@ impl Runtime {
                 .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
             funcs: Vec::new(),
             globals: Vec::new(),
+            global_units: Vec::new(),
+            handles: Mutex::default(),
+            client_buffer: AllocBuffer::default(),
+            stress_counts: StressCounts::default(),
+            stacks_killed: 0,
             watchpoints: BTreeMap::new(),
+            trap_handler: None,
             config,
             epoch: 0,
         })
@@ -150,9 +192,11 @@ impl Runtime {
         let symbols = &self.symbols;
         let resolve_extern = |name: &str| symbols.lookup(name);
         let options = link::Options { lenient: self.config.lenient, resolve_extern: &resolve_extern };
+        let units = self.global_units.len();
         let loaded = link::load(&mut self.program, draft, before.clone(), &options)?;
         if let Err(error) = self.make_globals() {
             self.globals.truncate(loaded.mark.globals());
+            self.global_units.truncate(units);
             self.program.truncate(&before);
             let type_count = self.program.types.type_count();
             self.layouts.truncate(type_count);
@@ -176,6 +220,9 @@ impl Runtime {
                     Box::new(Diagnostic::error(code::NO_MEMORY_FOR_GLOBAL, global.span, message))
                 })?;
             self.globals.push(address.0);
+            if layout.has_refs() {
+                self.global_units.push((address.0, types.canon(global.ty)));
+            }
         }
         Ok(())
     }
@@ -195,6 +242,15 @@ impl Runtime {
                 }
             }
         }
+    }
+
+    /// Enables or disables all watchpoints of an id.
+    ///
+    /// # Errors
+    /// [`Ub::UnknownWatchpoint`] if no instruction has this id.
+    pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> Result<(), Ub> {
+        *self.watchpoints.get_mut(&wpid).ok_or(Ub::UnknownWatchpoint)? = enabled;
+        Ok(())
     }
 
     /// The function's entry.

@@ -17,6 +17,7 @@
 //! the instruction. The driver does what is to be done, and the tier *completes* the instruction with its result when
 //! the thread may go on: at once, or when it is woken.
 
+use crate::heap::AllocBuffer;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
@@ -42,6 +43,8 @@ pub struct Thread {
     pub threadlocal: u64,
     /// The pinning multiset: object or location addresses, one entry per pin.
     pub pins: Vec<u64>,
+    /// Where it allocates.
+    pub buffer: AllocBuffer,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -51,7 +54,15 @@ pub struct Thread {
 impl Thread {
     /// A thread that will be bound to a stack.
     pub fn new(id: ThreadRef, stack: StackRef, threadlocal: u64) -> Thread {
-        Thread { id, stack, threadlocal, pins: Vec::new(), fuel: 0, executed: 0 }
+        Thread {
+            id,
+            stack,
+            threadlocal,
+            pins: Vec::new(),
+            buffer: AllocBuffer::default(),
+            fuel: 0,
+            executed: 0,
+        }
     }
 }
 
@@ -151,6 +162,13 @@ pub struct NewThread {
 pub enum Event {
     /// The stack is READY and the client decides how it goes on.
     Trap(TrapCause),
+    /// The instruction the top frame stands at loads a text; then the thread goes on behind it.
+    Load {
+        /// Whether it is a HAIL script; otherwise it is a bundle.
+        hail: bool,
+        /// The text.
+        text: Vec<u8>,
+    },
     /// The bottom frame returned: types (representatives) and words of the values.
     Returned {
         /// Types.

@@ -66,11 +66,17 @@ pub enum Kind {
     Arrow,
     /// A comment; only [`Lexer::next_with_comments`] yields it.
     Comment,
+    /// `$name`, the name of an object in a HAIL script
+    Hail,
+    /// `&` (HAIL)
+    Ampersand,
+    /// `*` (HAIL)
+    Star,
     /// A run of characters that begin no token.
     BadCharacters,
     /// A string without its closing quotation mark.
     OpenString,
-    /// A sigil (`@`, `%` or `#`) without a name.
+    /// A sigil (`@`, `%`, `#` or `$`) without a name.
     EmptyName,
 }
 
@@ -98,6 +104,9 @@ impl Kind {
             Kind::Colon => "`:`",
             Kind::Arrow => "`->`",
             Kind::Comment => "a comment",
+            Kind::Hail => "a HAIL name",
+            Kind::Ampersand => "`&`",
+            Kind::Star => "`*`",
             Kind::BadCharacters => "characters without meaning",
             Kind::OpenString => "an unfinished string",
             Kind::EmptyName => "an empty name",
@@ -159,6 +168,7 @@ pub struct Lexer<'a> {
     bytes: &'a [u8],
     pos: usize,
     first_on_line: bool,
+    hail: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -166,7 +176,12 @@ impl<'a> Lexer<'a> {
     pub fn new(text: &'a str) -> Self {
         // A byte order mark is what some editors put in front of a text; it means nothing.
         let pos = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        Lexer { bytes: text.as_bytes(), pos, first_on_line: true }
+        Lexer { bytes: text.as_bytes(), pos, first_on_line: true, hail: false }
+    }
+
+    /// A lexer of a HAIL script, which has the tokens `$name`, `&` and `*` as well.
+    pub fn hail(text: &'a str) -> Self {
+        Lexer { hail: true, ..Lexer::new(text) }
     }
 
     /// The next token.
@@ -253,6 +268,9 @@ impl<'a> Lexer<'a> {
             b'}' => Kind::RBrace,
             b'=' => Kind::Equals,
             b':' => Kind::Colon,
+            b'$' if self.hail => self.name(Kind::Hail),
+            b'&' if self.hail => Kind::Ampersand,
+            b'*' if self.hail => Kind::Star,
             _ => self.bad_characters(),
         }
     }
@@ -309,6 +327,7 @@ impl<'a> Lexer<'a> {
     fn bad_characters(&mut self) -> Kind {
         while self.bytes.get(self.pos).is_some_and(|&b| CLASS[b as usize] & STARTS == 0)
             && !self.bytes[self.pos..].starts_with(b"//")
+            && !(self.hail && matches!(self.bytes[self.pos], b'$' | b'&' | b'*'))
         {
             self.pos += 1;
         }
@@ -373,6 +392,16 @@ mod tests {
         assert_eq!(kinds("0x1e+5").len(), 2);
         assert_eq!(kinds("1.0 d"), [(Kind::Number, "1.0"), (Kind::Word, "d")]);
         assert_eq!(kinds("(@a)->()")[3], (Kind::Arrow, "->"));
+    }
+
+    #[test]
+    fn hail_has_tokens_of_its_own() {
+        let mut lexer = Lexer::hail("$a.b-1 &@g *$x$y€$z");
+        let found: Vec<Kind> =
+            std::iter::from_fn(|| Some(lexer.next_token().kind).filter(|&kind| kind != Kind::Eof)).collect();
+        let (name, global) = (Kind::Hail, Kind::Global);
+        assert_eq!(found, [name, Kind::Ampersand, global, Kind::Star, name, name, Kind::BadCharacters, name]);
+        assert_eq!(kinds("$a")[0].0, Kind::BadCharacters);
     }
 
     #[test]

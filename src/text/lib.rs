@@ -1,4 +1,4 @@
-//! Text forms of the Mu IR (UIR): reading, printing, formatting.
+//! Text forms of the Mu IR (UIR) and of HAIL: reading, printing, formatting.
 //!
 //! ```text
 //!            lex            parse                    link (mu-ir)
@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * [`parse`]: a text becomes a [`mu_ir::draft::Draft`], with all its errors.
+//! * [`hail`]: HAIL scripts; a text becomes a [`hail::Script`], with all its errors.
 //! * [`print_draft`], [`print_program`]: canonical text that reads back as the same bundle.
 //! * [`format()`]: the author's text with canonical indentation.
 //! * [`script`]: the expectations of a conformance script, in `//!` lines.
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod fmt;
+pub mod hail;
 pub mod lex;
 mod parse;
 mod print;

@@ -134,10 +134,12 @@ pub struct Step {
 /// What a step does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StepKind {
-    /// Load another bundle.
+    /// Load another bundle, or a HAIL script.
     Load {
         /// The file, relative to the script.
         file: String,
+        /// It is a HAIL script.
+        hail: bool,
         /// The errors, where it must fail; the first stands on the line of the step, others continue it.
         invalid: Option<Vec<Report>>,
     },
@@ -269,6 +271,8 @@ pub enum Value {
     Int(Box<Value>),
     /// `ref(v, tag)`
     Ref(Box<Value>, Box<Value>),
+    /// `"text"`, without its escapes.
+    Text(String),
     /// `_`
     Any,
 }
@@ -287,6 +291,17 @@ impl fmt::Display for Value {
             Value::Fp(value) => write!(f, "fp({value})"),
             Value::Int(value) => write!(f, "int({value})"),
             Value::Ref(value, tag) => write!(f, "ref({value}, {tag})"),
+            Value::Text(text) => {
+                f.write_str("\"")?;
+                for c in text.chars() {
+                    match c {
+                        '\n' => f.write_str("\\n")?,
+                        '"' | '\\' => write!(f, "\\{c}")?,
+                        c => write!(f, "{c}")?,
+                    }
+                }
+                f.write_str("\"")
+            }
             Value::Any => f.write_str("_"),
         }
     }
@@ -424,8 +439,8 @@ impl Reader {
                 self.script.warns.push(Report { line, expected });
                 Ok(())
             }
-            "load" => {
-                let kind = cursor.load(line)?;
+            keyword @ ("load" | "hail") => {
+                let kind = cursor.load(line, keyword == "hail")?;
                 self.step(line, kind)
             }
             "watchpoint" => {
@@ -669,13 +684,13 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    fn load(&mut self, line: u32) -> Result<StepKind, String> {
+    fn load(&mut self, line: u32, hail: bool) -> Result<StepKind, String> {
         let file = self.file()?;
         let invalid = match self.take_word("invalid") {
             true => Some(vec![Report { line, expected: self.expected()? }]),
             false => None,
         };
-        Ok(StepKind::Load { file, invalid })
+        Ok(StepKind::Load { file, hail, invalid })
     }
 
     fn file(&mut self) -> Result<String, String> {
@@ -825,6 +840,9 @@ impl<'t> Cursor<'t> {
         if self.rest.starts_with('@') {
             return self.global().map(Value::Name);
         }
+        if self.take("\"") {
+            return self.text().map(Value::Text);
+        }
         if self.rest.starts_with('<') {
             return self.typed(depth).map(|(ty, value)| Value::Content(ty, value));
         }
@@ -841,6 +859,27 @@ impl<'t> Cursor<'t> {
             word if is_number(word) => Ok(Value::Number(word.into())),
             other => Err(format!("`{other}` is no value")),
         }
+    }
+
+    /// The rest of a string, with `\"`, `\\` and `\n`.
+    fn text(&mut self) -> Result<String, String> {
+        let mut text = String::new();
+        let mut chars = self.rest.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.rest = &self.rest[at + 1..];
+                    return Ok(text);
+                }
+                '\\' => match chars.next() {
+                    Some((_, 'n')) => text.push('\n'),
+                    Some((_, c @ ('"' | '\\'))) => text.push(c),
+                    _ => return Err("the escapes of a string are `\\n`, `\\\"` and `\\\\`".into()),
+                },
+                c => text.push(c),
+            }
+        }
+        Err("a string has no end".into())
     }
 
     /// `<@T> v`

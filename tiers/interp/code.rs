@@ -721,6 +721,10 @@ pub struct Code {
     pub var_slots: Vec<Slot>,
     /// Words of each variable.
     pub var_words: Vec<u32>,
+    /// The slots of each block's variables that hold references, with their kinds, in the order of definition.
+    pub root_slots: Vec<(Slot, LeafKind)>,
+    /// For each instruction, which of them hold a value when it is about to be executed: first and number.
+    pub roots_at: Vec<(u32, u32)>,
     /// Slots for variables.
     pub var_slot_count: u32,
     /// All slots of a frame.
@@ -779,6 +783,8 @@ impl Code {
             places: Vec::new(),
             var_slots: Vec::new(),
             var_words: Vec::new(),
+            root_slots: Vec::new(),
+            roots_at: Vec::new(),
             var_slot_count: 0,
             slot_count: 0,
             consts: Vec::new(),
@@ -820,6 +826,13 @@ impl Code {
     /// Bytes of a frame without ALLOCA cells and linkage words.
     pub fn frame_bytes(&self) -> u64 {
         mu_rt::stack::FRAME_HEADER_BYTES + u64::from(self.slot_count) * 8
+    }
+
+    /// The slots that hold references while a frame stands at an instruction.
+    pub fn live_roots(&self, pc: u64) -> &[(Slot, LeafKind)] {
+        let range = usize::try_from(pc).ok().and_then(|pc| self.roots_at.get(pc));
+        let (start, len) = range.copied().unwrap_or((0, 0));
+        self.root_slots.get(start as usize..(start + len) as usize).unwrap_or(&[])
     }
 
     /// The resumption point of an instruction that has one.

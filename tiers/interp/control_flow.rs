@@ -351,17 +351,32 @@ pub(crate) fn resume_values(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackR
 }
 
 /// Whether a stack can be bound with this resumption.
-pub fn can_bind(codes: &[Arc<Code>], rt: &Runtime, stack: StackRef, resumption: &Resumption) -> bool {
+///
+/// # Errors
+/// [`Ub::BadBinding`] if it is not READY for this; in checked mode [`Ub::OpenCursor`] if a frame cursor on it is open.
+pub fn check_bind(
+    codes: &[Arc<Code>],
+    rt: &mut Runtime,
+    stack: StackRef,
+    resumption: &Resumption,
+) -> Result<(), Ub> {
     let ready = rt.stacks.get(stack).is_some_and(|stack| stack.state == StackState::Ready);
-    ready
-        && match resumption {
-            Resumption::Values { types, .. } => expected_types(codes, rt, stack) == Some(types.as_slice()),
-            Resumption::Exception(_) => expected_types(codes, rt, stack).is_some(),
-        }
+    let expected = expected_types(codes, rt, stack);
+    let fits = match resumption {
+        Resumption::Values { types, .. } => expected == Some(types.as_slice()),
+        Resumption::Exception(_) => expected.is_some(),
+    };
+    if !ready || !fits {
+        return Err(Ub::BadBinding);
+    }
+    if rt.config.checked && rt.stacks.has_open_cursors(stack) {
+        return Err(Ub::OpenCursor);
+    }
+    Ok(())
 }
 
-/// Binds a thread to a READY stack that was checked by [`can_bind`]. An exception that nobody on the stack catches ends
-/// the thread.
+/// Binds a thread to a READY stack that was checked by [`check_bind`]. An exception that nobody on the stack catches ends
+/// the thread. Frame cursors on it are closed.
 pub fn bind(
     codes: &[Arc<Code>],
     rt: &mut Runtime,
@@ -370,6 +385,7 @@ pub fn bind(
     resumption: &Resumption,
 ) -> Option<Event> {
     thread.stack = stack;
+    rt.stacks.close_cursors_of(stack);
     if let Some(stack) = rt.stacks.get_mut(stack) {
         stack.state = StackState::Active;
     }

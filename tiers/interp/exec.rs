@@ -9,6 +9,7 @@
 
 use crate::code::{Code, Instr, NONE, Slot};
 use crate::control_flow::{self, Entered};
+use crate::frames::Maps;
 use crate::{Tracer, aggregates, basic_operations, memory_operations, native_calls, stacks, threads};
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::{conv, float, int};
@@ -140,7 +141,30 @@ macro_rules! put {
     };
 }
 
-/// Runs the stack of `thread` until the driver is needed.
+/// Whether the stress mode `safepoint` collects before this instruction.
+fn is_safepoint(instr: Instr) -> bool {
+    matches!(
+        instr,
+        Instr::Branch { .. }
+            | Instr::Branch2 { .. }
+            | Instr::Switch { .. }
+            | Instr::Call { .. }
+            | Instr::CallIndirect { .. }
+            | Instr::TailCall { .. }
+            | Instr::Ret { .. }
+            | Instr::Throw { .. }
+            | Instr::CCall { .. }
+            | Instr::Alloc { .. }
+            | Instr::Trap { .. }
+            | Instr::Watchpoint { .. }
+            | Instr::TrapUndefined { .. }
+            | Instr::SwapStack { .. }
+            | Instr::Comm { .. }
+    )
+}
+
+/// Runs the stack of `thread` until the driver is needed. With `TRACE` each instruction is shown to the tracer, and the
+/// stress mode `safepoint` works.
 #[allow(
     clippy::too_many_lines,
     reason = "one arm per instruction; splitting the match would hide what it covers"
@@ -175,6 +199,10 @@ pub(crate) fn run<const TRACE: bool>(
                 break Flow::Stop(Event::OutOfFuel);
             }
             budget -= 1;
+            if TRACE && rt.config.gc_stress.safepoint && is_safepoint(*instr) {
+                save(rt, thread, region, fp, pc);
+                rt.stress_safepoint(thread, &Maps(codes));
+            }
             if TRACE && let Some(tracer) = &mut tracer {
                 tracer.instruction(rt, thread, &Here { code, slots, region, fp }, pc);
             }
@@ -378,7 +406,7 @@ pub(crate) fn run<const TRACE: bool>(
                 Instr::Alloc { info } => {
                     let here = Here { code, slots, region, fp };
                     let (flow, new_sp) =
-                        memory_operations::alloc(&here, &code.allocs[info as usize], rt, thread);
+                        memory_operations::alloc(&here, &code.allocs[info as usize], pc, codes, rt, thread);
                     sp = new_sp;
                     flow
                 }
@@ -447,7 +475,7 @@ pub(crate) fn run<const TRACE: bool>(
 }
 
 /// Writes the running frame's state to its stack.
-fn save(rt: &mut Runtime, thread: &Thread, region: &Region, fp: u64, pc: usize) {
+pub(crate) fn save(rt: &mut Runtime, thread: &Thread, region: &Region, fp: u64, pc: usize) {
     if let Some(stack) = rt.stacks.get_mut(thread.stack)
         && stack.region().contains(fp)
     {
@@ -555,7 +583,7 @@ fn slow(
             stacks::swap_stack(here, &code.swaps[info as usize], pc, codes, rt, thread)
         }
         Instr::Comm { info } => {
-            return stacks::comm(here, &code.comms[info as usize], codes, current, rt, thread);
+            return stacks::comm(here, &code.comms[info as usize], pc, codes, current, rt, thread);
         }
         Instr::Unsupported { op, comm } => {
             let name = comm.map_or_else(|| op.mnemonic(), |comm| comm.name());

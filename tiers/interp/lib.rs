@@ -10,6 +10,7 @@
 //! | [`memory_operations`]   | allocation, addressing, access                                             |
 //! | [`stacks`]              | SWAPSTACK, stacks, and the common instructions                             |
 //! | [`threads`]             | NEWTHREAD, the futex instructions                                          |
+//! | [`metacircular`]        | the common instructions `@uvm.meta.*`                                      |
 //! | [`native_calls`]        | CCALL                                                                      |
 //! | [`exec`]                | the loop: what happens at each instruction, in one match                   |
 //!
@@ -34,6 +35,7 @@ pub mod decode;
 pub mod exec;
 pub mod frames;
 pub mod memory_operations;
+pub mod metacircular;
 pub mod native_calls;
 pub mod stacks;
 pub mod threads;
@@ -85,6 +87,9 @@ impl Interp {
         loop {
             self.refresh(rt);
             let stop = match &mut tracer {
+                None if rt.config.gc_stress.safepoint => {
+                    exec::run::<true>(&self.codes, &self.current, rt, thread, None)
+                }
                 None => exec::run::<false>(&self.codes, &self.current, rt, thread, None),
                 Some(tracer) => {
                     exec::run::<true>(&self.codes, &self.current, rt, thread, Some(&mut **tracer))
@@ -102,6 +107,11 @@ impl Interp {
                 }
             }
         }
+    }
+
+    /// Which slots of frames hold references.
+    pub fn frame_maps(&self) -> impl mu_rt::heap::FrameMaps {
+        frames::Maps(&self.codes)
     }
 
     /// Forgets which versions are current if something was loaded.

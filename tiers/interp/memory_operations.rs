@@ -4,8 +4,9 @@
 //! undefined behaviour is reported instead of done. Accesses through `PTR` are the client's own business: only address
 //! 0 is noticed.
 
-use crate::code::{AccessInfo, AllocInfo, IndexInfo, Slot};
-use crate::exec::{Flow, Here};
+use crate::code::{AccessInfo, AllocInfo, Code, IndexInfo, Slot};
+use crate::exec::{Flow, Here, save};
+use crate::frames::Maps;
 use mu_ir::ids::TypeId;
 use mu_ir::table::{MemOrder, Op, RmwOp};
 use mu_ir::ub::Ub;
@@ -13,6 +14,7 @@ use mu_rt::layout::{LeafKind, Shape};
 use mu_rt::memory::{CellInfo, Checker};
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::{Event, Thread};
+use std::sync::Arc;
 
 /// The checks of one runtime.
 fn checker(rt: &Runtime) -> Checker<'_> {
@@ -167,14 +169,21 @@ pub(crate) fn fence(rt: &Runtime, ord: MemOrder) -> Flow {
 
 /// NEW, NEWHYBRID, ALLOCA, ALLOCAHYBRID. Answers the frame's lowest address too, which ALLOCA moves.
 #[inline(never)]
-pub(crate) fn alloc(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread: &Thread) -> (Flow, u64) {
+pub(crate) fn alloc(
+    here: &Here<'_>,
+    info: &AllocInfo,
+    pc: usize,
+    codes: &[Arc<Code>],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+) -> (Flow, u64) {
     let count = match info.length_words {
         0 => Some(0),
         1 => Some(here.get(info.length)),
         _ => u64::try_from(here.get_wide(info.length)).ok(),
     };
     let address = count.and_then(|count| match info.op {
-        Op::New | Op::NewHybrid => new_object(info, rt, count),
+        Op::New | Op::NewHybrid => new_object(here, info, pc, codes, rt, thread, count),
         _ => alloca(here, info, rt, thread, count),
     });
     let flow = match address {
@@ -187,18 +196,23 @@ pub(crate) fn alloc(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread:
     (flow, here.region.sp(here.fp))
 }
 
-fn new_object(info: &AllocInfo, rt: &Runtime, count: u64) -> Option<u64> {
-    let layout = rt.layouts.known(info.ty)?;
-    let address = match layout.shape {
-        Shape::Hybrid { var_offset, stride, .. } => {
-            layout.unit_size(count)?;
-            rt.heap.alloc_hybrid(info.ty, var_offset, stride, count, layout.align_bytes)?
-        }
-        Shape::Void | Shape::Scalar(_) | Shape::Struct(_) | Shape::Array { .. } => {
-            rt.heap.alloc_fixed(info.ty, layout.size()?, layout.align_bytes)?
-        }
-    };
-    Some(address.0)
+/// NEW and NEWHYBRID: a collection point. Nothing read from the frame before is used after it; the length, an integer, is.
+fn new_object(
+    here: &Here<'_>,
+    info: &AllocInfo,
+    pc: usize,
+    codes: &[Arc<Code>],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+    count: u64,
+) -> Option<u64> {
+    if !rt.config.gc_stress.at_allocations()
+        && let Some(address) = rt.try_new(&mut thread.buffer, info.ty, count)
+    {
+        return Some(address);
+    }
+    save(rt, thread, here.region, here.fp, pc);
+    rt.new_collecting(Some(thread), &Maps(codes), info.ty, count)
 }
 
 /// A cell below everything else in the frame. Cells are at least 8 bytes apart, so that each has its own address.

@@ -4,13 +4,15 @@
 use crate::code::{Code, CommInfo, SwapInfo};
 use crate::control_flow;
 use crate::decode::func_of_word;
-use crate::exec::{Flow, Here};
-use crate::frames::push_fresh;
+use crate::exec::{Flow, Here, save};
+use crate::frames::{Maps, push_fresh};
+use crate::metacircular;
 use crate::threads;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
 use mu_ir::ub::Ub;
+use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{StackRef, StackState};
 use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
@@ -53,8 +55,8 @@ pub(crate) fn swap_stack(
     let swappee = StackRef(here.get(info.swappee));
     let resumption = resumption(here, info);
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
-    if !control_flow::can_bind(codes, rt, swappee, &resumption) {
-        return Flow::Stop(Event::Undefined(Ub::BadBinding));
+    if let Err(ub) = control_flow::check_bind(codes, rt, swappee, &resumption) {
+        return Flow::Stop(Event::Undefined(ub));
     }
     if info.kill_old {
         rt.stacks.kill(thread.stack);
@@ -71,6 +73,7 @@ pub(crate) fn swap_stack(
 pub(crate) fn comm(
     here: &Here<'_>,
     info: &CommInfo,
+    pc: usize,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
@@ -80,7 +83,7 @@ pub(crate) fn comm(
     let arg = |index: usize| here.get(args[index]);
     let undefined = |ub| Ok(Flow::Stop(Event::Undefined(ub)));
     let word = match info.inst {
-        CommInst::NewStack => return new_stack(here, info, codes, current, rt),
+        CommInst::NewStack => return new_stack(here, info, pc, codes, current, rt, thread),
         CommInst::KillStack => return Ok(kill_stack(StackRef(arg(0)), rt)),
         CommInst::ThreadExit => {
             rt.stacks.kill(thread.stack);
@@ -106,7 +109,7 @@ pub(crate) fn comm(
             return undefined(Ub::WrongTagrefState);
         }
         CommInst::NativePin => {
-            // Objects do not move yet; the multiset is kept so that unmatched unpins are found.
+            // From now on the object neither moves nor goes away, so the address is good.
             thread.pins.push(arg(0));
             arg(0)
         }
@@ -122,6 +125,23 @@ pub(crate) fn comm(
         | CommInst::FutexWaitTimeout
         | CommInst::FutexWake
         | CommInst::FutexCmpRequeue => return Ok(threads::futex(here, info, rt, thread)),
+        CommInst::MetaIdOf
+        | CommInst::MetaNameOf
+        | CommInst::MetaLoadBundle
+        | CommInst::MetaLoadHail
+        | CommInst::MetaNewCursor
+        | CommInst::MetaNextFrame
+        | CommInst::MetaCopyCursor
+        | CommInst::MetaCloseCursor
+        | CommInst::MetaCurFunc
+        | CommInst::MetaCurFuncVer
+        | CommInst::MetaCurInst
+        | CommInst::MetaDumpKeepalives
+        | CommInst::MetaPopFramesTo
+        | CommInst::MetaPushFrame
+        | CommInst::MetaEnableWatchpoint
+        | CommInst::MetaDisableWatchpoint
+        | CommInst::MetaSetTrapHandler => return metacircular(here, info, pc, codes, current, rt, thread),
         other => return Ok(Flow::Stop(Event::Unsupported(format!("{} on the interpreter", other.name())))),
     };
     if let Some(&result) = here.code.list(info.results).first() {
@@ -130,13 +150,36 @@ pub(crate) fn comm(
     Ok(Flow::Next)
 }
 
+/// `@uvm.meta.*`. The instructions that allocate do not collect in the middle: when there is no room, everything is
+/// collected and the instruction is done again.
+fn metacircular(
+    here: &Here<'_>,
+    info: &CommInfo,
+    pc: usize,
+    codes: &[Arc<Code>],
+    current: &[u32],
+    rt: &mut Runtime,
+    thread: &mut Thread,
+) -> Result<Flow, FuncId> {
+    let flow = metacircular::comm(here, info, codes, current, rt)?;
+    if !matches!(flow, Flow::Stop(Event::Undefined(Ub::AllocationFailed))) {
+        return Ok(flow);
+    }
+    save(rt, thread, here.region, here.fp, pc);
+    let plan = Plan { cause: Cause::Limit, defragment: true, needed_bytes: 0 };
+    rt.collect(Some(thread), &Maps(codes), plan);
+    metacircular::comm(here, info, codes, current, rt)
+}
+
 /// `@uvm.new_stack`
 fn new_stack(
     here: &Here<'_>,
     info: &CommInfo,
+    pc: usize,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
+    thread: &mut Thread,
 ) -> Result<Flow, FuncId> {
     let word = here.get(here.code.list(info.args)[0]);
     let func = func_of_word(word, rt.funcs.len()).filter(|&func| Some(rt.func(func).sig) == info.sig);
@@ -145,7 +188,8 @@ fn new_stack(
         return Err(func);
     }
     let failed = Flow::failed(info.exc, Ub::CreationFailed);
-    let Ok(stack) = rt.stacks.create() else { return Ok(failed) };
+    save(rt, thread, here.region, here.fp, pc);
+    let Ok(stack) = rt.create_stack(Some(thread), &Maps(codes)) else { return Ok(failed) };
     if !push_fresh(codes, current, rt, stack, func) {
         rt.stacks.kill(stack);
         return Ok(failed);
@@ -157,6 +201,9 @@ fn new_stack(
 /// `@uvm.kill_stack`
 fn kill_stack(stack: StackRef, rt: &mut Runtime) -> Flow {
     match rt.stacks.get(stack).map(|stack| stack.state) {
+        Some(StackState::Ready) if rt.config.checked && rt.stacks.has_open_cursors(stack) => {
+            Flow::Stop(Event::Undefined(Ub::OpenCursor))
+        }
         Some(StackState::Ready) => {
             rt.stacks.kill(stack);
             Flow::Next

@@ -38,11 +38,11 @@ pub mod wait_result {
 }
 
 /// NEWTHREAD: checks that the stack can be bound so, and leaves the rest to the driver.
-pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, codes: &[Arc<Code>], rt: &Runtime) -> Flow {
+pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, codes: &[Arc<Code>], rt: &mut Runtime) -> Flow {
     let stack = StackRef(here.get(info.swappee));
     let resumption = resumption(here, info);
-    if !control_flow::can_bind(codes, rt, stack, &resumption) {
-        return Flow::Stop(Event::Undefined(Ub::BadBinding));
+    if let Err(ub) = control_flow::check_bind(codes, rt, stack, &resumption) {
+        return Flow::Stop(Event::Undefined(ub));
     }
     let threadlocal = if info.threadlocal == NONE { 0 } else { here.get(info.threadlocal) };
     Flow::Stop(Event::NewThread(Box::new(NewThread { stack, threadlocal, resumption })))

@@ -4,11 +4,13 @@
 //! * `MU-E2xxx` names and references ([`name`])
 //! * `MU-E3xxx` verifier ([`verify`])
 //! * `MU-E4xxx` loading and linking ([`load`])
+//! * `MU-E5xxx` HAIL scripts ([`hail`])
 //! * `MU-Uxxxx` undefined behaviour: see [`crate::ub`]
 //!
 //! Each code has a title (the rule, one line) and an explanation for `mu explain`. Every code is provoked by at least
 //! one conformance script or test; `tests/tidy.rs` checks that.
 
+pub mod hail;
 pub mod load;
 pub mod name;
 pub mod parse;
@@ -52,7 +54,7 @@ macro_rules! codes {
 }
 
 /// All ranges.
-pub const RANGES: &[&[Code]] = &[parse::CODES, name::CODES, verify::CODES, load::CODES];
+pub const RANGES: &[&[Code]] = &[parse::CODES, name::CODES, verify::CODES, load::CODES, hail::CODES];
 
 /// All codes, ascending.
 pub fn all() -> impl Iterator<Item = Code> {
@@ -71,7 +73,7 @@ pub fn find(text: &str) -> Option<Code> {
 mod tests {
     #[test]
     fn codes_ascend_within_their_thousand() {
-        for (range, first) in super::RANGES.iter().zip([1000u16, 2000, 3000, 4000]) {
+        for (range, first) in super::RANGES.iter().zip([1000u16, 2000, 3000, 4000, 5000]) {
             let mut last = first;
             for code in *range {
                 assert!(code.number > last && code.number < first + 1000, "{} is out of order", code.name);

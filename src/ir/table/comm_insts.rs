@@ -132,7 +132,7 @@ use Ct::*;
 
 mu_comm_insts! {
     NewStack       "@uvm.new_stack"       0x201 0 1 0 Fixed(&[FuncRefOfSig]), [StackRef] [Allocates MayThrow Safepoint] [CreationFailed BadCallee] Now "common-insts#thread-and-stack-operations" "make a stack whose bottom frame is a function";
-    KillStack      "@uvm.kill_stack"      0x202 0 0 0 Fixed(&[StackRef]), [] [Writes] [BadKill] Now "common-insts#thread-and-stack-operations" "destroy a stack";
+    KillStack      "@uvm.kill_stack"      0x202 0 0 0 Fixed(&[StackRef]), [] [Writes] [BadKill OpenCursor] Now "common-insts#thread-and-stack-operations" "destroy a stack";
     ThreadExit     "@uvm.thread_exit"     0x203 0 0 0 Fixed(&[]), [] [Terminates] [] Now "common-insts#thread-and-stack-operations" "end the thread and its stack";
     CurrentStack   "@uvm.current_stack"   0x204 0 0 0 Fixed(&[]), [StackRef] [Reads] [] Now "common-insts#thread-and-stack-operations" "the stack this thread is bound to";
     SetThreadlocal "@uvm.set_threadlocal" 0x205 0 0 0 Fixed(&[RefVoid]), [] [Writes] [] Now "common-insts#thread-and-stack-operations" "set the thread-local reference";
@@ -163,23 +163,23 @@ mu_comm_insts! {
     NativeUnexpose  "@uvm.native.unexpose"   0x244 0 0 1 Fixed(&[Exposed]), [] [Writes] [] Later "common-insts#mu-function-exposing" "undo an expose";
     NativeGetCookie "@uvm.native.get_cookie" 0x245 0 0 0 Fixed(&[]), [I64] [Reads] [] Later "common-insts#mu-function-exposing" "the cookie of the exposed value that was called";
 
-    MetaIdOf              "@uvm.meta.id_of"              0x250 0 0 0 Fixed(&[BytesRef]), [I32] [Reads] [UnknownId] Later "common-insts#id-name-conversion" "the id of a name";
-    MetaNameOf            "@uvm.meta.name_of"            0x251 0 0 0 Fixed(&[I32]), [BytesRef] [Reads Allocates Safepoint] [UnknownId] Later "common-insts#id-name-conversion" "the name of an id";
-    MetaLoadBundle        "@uvm.meta.load_bundle"        0x252 0 0 0 Fixed(&[BytesRef]), [] [Reads Writes Safepoint] [] Later "common-insts#bundle-hail-loading" "load a bundle";
-    MetaLoadHail          "@uvm.meta.load_hail"          0x253 0 0 0 Fixed(&[BytesRef]), [] [Reads Writes Allocates Safepoint] [] Later "common-insts#bundle-hail-loading" "load a HAIL script";
-    MetaNewCursor         "@uvm.meta.new_cursor"         0x254 0 0 0 Fixed(&[StackRef]), [FrameCursor] [Reads Allocates] [BadIntrospection] Later "common-insts#stack-introspection" "a cursor on the top frame of a stack";
-    MetaNextFrame         "@uvm.meta.next_frame"         0x255 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [BelowBottom ClosedCursor] Later "common-insts#stack-introspection" "move a cursor to the frame below";
-    MetaCopyCursor        "@uvm.meta.copy_cursor"        0x256 0 0 0 Fixed(&[FrameCursor]), [FrameCursor] [Reads Allocates] [ClosedCursor] Later "common-insts#stack-introspection" "another cursor on the same frame";
-    MetaCloseCursor       "@uvm.meta.close_cursor"       0x257 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [ClosedCursor] Later "common-insts#stack-introspection" "end a cursor";
-    MetaCurFunc           "@uvm.meta.cur_func"           0x258 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] Later "common-insts#stack-introspection" "id of the frame's function";
-    MetaCurFuncVer        "@uvm.meta.cur_func_Ver"       0x259 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] Later "common-insts#stack-introspection" "id of the frame's function version";
-    MetaCurInst           "@uvm.meta.cur_inst"           0x25a 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] Later "common-insts#stack-introspection" "id of the frame's current instruction";
-    MetaDumpKeepalives    "@uvm.meta.dump_keepalives"    0x25b 0 0 0 Fixed(&[FrameCursor]), [RefsRef] [Reads Allocates Safepoint] [ClosedCursor BadIntrospection] Later "common-insts#stack-introspection" "values of the keep-alive variables, boxed";
-    MetaPopFramesTo       "@uvm.meta.pop_frames_to"      0x25c 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [ClosedCursor CursorFramePopped BadIntrospection] Later "common-insts#on-stack-replacement" "pop all frames above a cursor";
-    MetaPushFrame         "@uvm.meta.push_frame"         0x25d 0 1 0 Fixed(&[StackRef, FuncRefOfSig]), [] [Writes] [BadIntrospection BadCallee] Later "common-insts#on-stack-replacement" "push a frame of a function";
-    MetaEnableWatchpoint  "@uvm.meta.enable_watchpoint"  0x25e 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Later "common-insts#watchpoint-operations" "enable all watchpoints of an id";
-    MetaDisableWatchpoint "@uvm.meta.disable_watchpoint" 0x25f 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Later "common-insts#watchpoint-operations" "disable all watchpoints of an id";
-    MetaSetTrapHandler    "@uvm.meta.set_trap_handler"   0x260 0 0 0 Fixed(&[TrapHandler, RefVoid]), [] [Writes] [] Later "common-insts#trap-handling" "make a Mu function the trap handler";
+    MetaIdOf              "@uvm.meta.id_of"              0x250 0 0 0 Fixed(&[BytesRef]), [I32] [Reads] [UnknownId ExpiredLocation WrongLocationType OutsideArray] Now "common-insts#id-name-conversion" "the id of a name";
+    MetaNameOf            "@uvm.meta.name_of"            0x251 0 0 0 Fixed(&[I32]), [BytesRef] [Reads Allocates Safepoint] [UnknownId AllocationFailed] Now "common-insts#id-name-conversion" "the name of an id";
+    MetaLoadBundle        "@uvm.meta.load_bundle"        0x252 0 0 0 Fixed(&[BytesRef]), [] [Reads Writes Safepoint] [BadBundle NullAccess ExpiredLocation WrongLocationType OutsideArray] Now "common-insts#bundle-hail-loading" "load a bundle";
+    MetaLoadHail          "@uvm.meta.load_hail"          0x253 0 0 0 Fixed(&[BytesRef]), [] [Reads Writes Allocates Safepoint] [BadBundle NullAccess ExpiredLocation WrongLocationType OutsideArray] Now "common-insts#bundle-hail-loading" "load a HAIL script";
+    MetaNewCursor         "@uvm.meta.new_cursor"         0x254 0 0 0 Fixed(&[StackRef]), [FrameCursor] [Reads Allocates] [BadIntrospection] Now "common-insts#stack-introspection" "a cursor on the top frame of a stack";
+    MetaNextFrame         "@uvm.meta.next_frame"         0x255 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [BelowBottom ClosedCursor] Now "common-insts#stack-introspection" "move a cursor to the frame below";
+    MetaCopyCursor        "@uvm.meta.copy_cursor"        0x256 0 0 0 Fixed(&[FrameCursor]), [FrameCursor] [Reads Allocates] [ClosedCursor] Now "common-insts#stack-introspection" "another cursor on the same frame";
+    MetaCloseCursor       "@uvm.meta.close_cursor"       0x257 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [ClosedCursor] Now "common-insts#stack-introspection" "end a cursor";
+    MetaCurFunc           "@uvm.meta.cur_func"           0x258 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] Now "common-insts#stack-introspection" "id of the frame's function";
+    MetaCurFuncVer        "@uvm.meta.cur_func_Ver"       0x259 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] Now "common-insts#stack-introspection" "id of the frame's function version";
+    MetaCurInst           "@uvm.meta.cur_inst"           0x25a 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] Now "common-insts#stack-introspection" "id of the frame's current instruction";
+    MetaDumpKeepalives    "@uvm.meta.dump_keepalives"    0x25b 0 0 0 Fixed(&[FrameCursor]), [RefsRef] [Reads Allocates Safepoint] [ClosedCursor AllocationFailed] Now "common-insts#stack-introspection" "values of the keep-alive variables, boxed";
+    MetaPopFramesTo       "@uvm.meta.pop_frames_to"      0x25c 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [ClosedCursor CursorFramePopped BadIntrospection] Now "common-insts#on-stack-replacement" "pop all frames above a cursor";
+    MetaPushFrame         "@uvm.meta.push_frame"         0x25d 0 1 0 Fixed(&[StackRef, FuncRefOfSig]), [] [Writes] [BadIntrospection BadCallee StackOverflow] Now "common-insts#on-stack-replacement" "push a frame of a function";
+    MetaEnableWatchpoint  "@uvm.meta.enable_watchpoint"  0x25e 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Now "common-insts#watchpoint-operations" "enable all watchpoints of an id";
+    MetaDisableWatchpoint "@uvm.meta.disable_watchpoint" 0x25f 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Now "common-insts#watchpoint-operations" "disable all watchpoints of an id";
+    MetaSetTrapHandler    "@uvm.meta.set_trap_handler"   0x260 0 0 0 Fixed(&[TrapHandler, RefVoid]), [] [Writes] [BadCallee] Now "common-insts#trap-handling" "make a Mu function the trap handler";
 
     IbNewIrBuilder "@uvm.irbuilder.new_ir_builder" 0x270 0 0 0 Fixed(&[]), [IrBuilder] [Allocates] [BadBuilderNode] Later "irbuilder#new-ir-builder" "make an IR builder";
     IbLoad "@uvm.irbuilder.load" 0x300 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#load" "load the bundle being built";

@@ -144,6 +144,6 @@ mu_ops! {
     // ---- native calls, threads, stacks
     CCall     "CCALL"     0 CCall     CCall     [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadNativeCallee] "instruction-set#ccall-instruction" "call a native function";
     NewThread "NEWTHREAD" 0 NewThread NewThread [Reads Writes Allocates MayThrow Safepoint] [CreationFailed BadBinding] "instruction-set#newthread-instruction" "start a thread on a stack";
-    SwapStack "SWAPSTACK" 0 SwapStack SwapStack [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadBinding] "instruction-set#swapstack-instruction" "leave this stack and continue another";
+    SwapStack "SWAPSTACK" 0 SwapStack SwapStack [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadBinding OpenCursor] "instruction-set#swapstack-instruction" "leave this stack and continue another";
     CommInst  "COMMINST"  0 CommInst  CommInst  [Reads Writes Allocates MayThrow Safepoint Orders] [] "instruction-set#comminst-instruction" "a common instruction; see its own row";
 }

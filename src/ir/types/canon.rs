@@ -273,7 +273,8 @@ impl TypeStore {
 
     fn settle_cycle(&mut self, component: &Component<'_>) {
         let nodes = component.nodes();
-        let labels: Vec<Label> = nodes.iter().map(|&node| self.label(node, |n| component.number(n))).collect();
+        let labels: Vec<Label> =
+            nodes.iter().map(|&node| self.label(node, |n| component.number(n))).collect();
         let levels = self.level_hashes(&nodes, &labels);
         if let Some(equals) = self.equals_in_referred(&nodes, &labels, &levels) {
             for (&node, equal) in nodes.iter().zip(equals) {
@@ -317,7 +318,12 @@ impl TypeStore {
     }
 
     /// The older equals of the nodes of a cycle, if they are in a cycle it refers to.
-    fn equals_in_referred(&mut self, nodes: &[Node], labels: &[Label], levels: &[Levels]) -> Option<Vec<Node>> {
+    fn equals_in_referred(
+        &mut self,
+        nodes: &[Node],
+        labels: &[Label],
+        levels: &[Levels],
+    ) -> Option<Vec<Node>> {
         // What each refers to, with the position of the child in the label.
         let mut uses = Vec::new();
         for (n, &node) in nodes.iter().enumerate() {
@@ -335,9 +341,10 @@ impl TypeStore {
         }
         let parents = &self.cycles.parents[&cycle];
         // Every node must have candidates; begin with one that has few.
-        let by_levels = levels.iter().enumerate().map(|(n, levels)| {
-            (n, self.cycles.by_levels.get(&(cycle, levels[LEVELS - 1])))
-        });
+        let by_levels = levels
+            .iter()
+            .enumerate()
+            .map(|(n, levels)| (n, self.cycles.by_levels.get(&(cycle, levels[LEVELS - 1]))));
         let by_child = uses
             .iter()
             .filter(|&&(other, ..)| other == cycle)
@@ -379,7 +386,13 @@ impl TypeStore {
 
     /// Walks the nodes of a cycle and settled nodes together, beginning with node `start` and `old`. If no difference is
     /// met, gives the settled node of each.
-    fn side_by_side(&self, labels: &[Label], start: usize, old: Node, steps: &mut usize) -> Option<Vec<Node>> {
+    fn side_by_side(
+        &self,
+        labels: &[Label],
+        start: usize,
+        old: Node,
+        steps: &mut usize,
+    ) -> Option<Vec<Node>> {
         let mut found: HashMap<usize, Node, FixedHasher> = HashMap::default();
         found.insert(start, old);
         let mut work = vec![(start, old)];
@@ -394,7 +407,9 @@ impl TypeStore {
             old_children.clear();
             self.each_child(old, |child| old_children.push(self.canon_node(child)));
             let mut inner = children.iter().peekable();
-            for ((position, &label), &old_child) in text.iter().enumerate().skip(parameters.len()).zip(&old_children) {
+            for ((position, &label), &old_child) in
+                text.iter().enumerate().skip(parameters.len()).zip(&old_children)
+            {
                 let same = match inner.next_if(|&&(at, _)| at == position) {
                     Some(&(_, below)) => {
                         *found.entry(below).or_insert_with(|| {
@@ -423,7 +438,8 @@ impl TypeStore {
             let mut position = self.parameters(node).len();
             text[..position].iter().for_each(|&part| hasher.write_u64(part));
             self.each_child(node, |child| {
-                let in_cycle = self.cycles.place_of.get(&self.canon_node(child)).filter(|_| text[position] != 0);
+                let in_cycle =
+                    self.cycles.place_of.get(&self.canon_node(child)).filter(|_| text[position] != 0);
                 settled[n].extend(in_cycle.map(|found| (position, &found.levels)));
                 hasher.write_u64(if in_cycle.is_some() { 0 } else { text[position] });
                 position += 1;

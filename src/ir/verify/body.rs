@@ -168,6 +168,12 @@ impl Body<'_, '_> {
         };
         let mut terminated = false;
         for (index, inst) in block.insts.iter().enumerate() {
+            // Nobody reads more, and long names would fill the memory. After an error nothing needs to be checked.
+            if self.cx.out.len() >= 1000
+                && self.cx.out.last().is_some_and(|last| last.severity == Severity::Error)
+            {
+                return;
+            }
             self.inst = index;
             if index > 0 && !terminated && block.insts[index - 1].is_terminator() {
                 terminated = true;

@@ -15,7 +15,7 @@
 //! **Invariants.**
 //! * Payloads are aligned to 8 at least; no two objects share an address, not even of type `void`, since each has a
 //!   header.
-//! * A header is written before its start bit is set, and the start bit before the reference is published.
+//! * A header is written before the reference is published.
 //! * Types are canonical ids everywhere.
 //! * Dropping a heap unmaps everything.
 //!
@@ -32,21 +32,34 @@
 //! assert!(heap.find_object(pair.0 + 16).is_none());
 //! ```
 
+mod collect;
+mod evacuate;
+mod find;
+mod immix;
+mod mark;
 pub mod object;
+mod retrace;
+mod roots;
 mod space;
 mod verify;
 
 #[cfg(test)]
+mod gc_tests;
+#[cfg(test)]
 mod tests;
 
+pub use collect::{Cause, Collected, Collections, Plan};
 pub use object::Header;
+pub use roots::{FrameMaps, Root, Roots};
 pub use space::BLOCK;
 pub use verify::HeapFault;
 
 use crate::os::OsError;
+use collect::Collector;
+use immix::Blocks;
 use mu_ir::ids::TypeId;
 use parking_lot::Mutex;
-use space::{BlockKind, Region, Space};
+use space::{BlockKind, MAX_BLOCKS, Regions, Space};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Objects that take more bytes than this, header included, are large.
@@ -59,26 +72,59 @@ const LARGE_PAYLOAD: u64 = 64;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Address(pub u64);
 
-/// How big a heap may become.
+/// How big a heap may become, and how it behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HeapConfig {
     /// Most bytes of blocks with objects, rounded up to whole blocks of 32 KiB.
     pub limit_bytes: u64,
     /// Most bytes of blocks with global cells, likewise.
     pub immortal_bytes: u64,
+    /// The growth policy: an allocation finds no room when as much as this, and as is live, has been allocated since the
+    /// last collection. `None`: only when the limit is reached.
+    pub growth_bytes: Option<u64>,
+    /// The stress mode `move`: every object that is not pinned moves at every collection, to addresses never used
+    /// before; its old pages are protected. `Some(bytes)`: how much address space to use for that before it begins
+    /// anew.
+    pub fresh_bytes: Option<u64>,
 }
 
 impl Default for HeapConfig {
     /// 1 GiB of objects and 1 GiB of global cells; only what is used takes memory.
     fn default() -> Self {
-        HeapConfig { limit_bytes: 1 << 30, immortal_bytes: 1 << 30 }
+        HeapConfig { limit_bytes: 1 << 30, immortal_bytes: 1 << 30, growth_bytes: None, fresh_bytes: None }
+    }
+}
+
+impl HeapConfig {
+    /// Address space for the stress mode `move`, in bytes.
+    pub const FRESH_BYTES: u64 = 1 << 40;
+    /// The usual growth policy, in bytes.
+    pub const GROWTH_BYTES: u64 = 32 << 20;
+
+    /// How the address space is divided; `None` if it is not enough.
+    fn regions(&self) -> Option<Regions> {
+        let limit = self.limit_bytes.div_ceil(BLOCK).max(1);
+        if limit > MAX_BLOCKS {
+            return None;
+        }
+        // The collector may exceed the limit while it empties blocks.
+        let spare = (limit / 40).max(2) + 64;
+        // Large objects need blocks in a row: there is more address space for them than memory.
+        let (small, large) = match self.fresh_bytes {
+            Some(bytes) => ((bytes / BLOCK).max(limit * 2), (bytes / BLOCK / 4).max(limit * 2)),
+            None => (limit + spare, if limit < MAX_BLOCKS / 16 { limit * 4 } else { limit }),
+        };
+        let immortal = self.immortal_bytes.div_ceil(BLOCK).max(1);
+        let (small_end, large_end) = (small, small + large);
+        let immortal_end = large_end.saturating_add(immortal);
+        Some(Regions { small_end, large_end, immortal_end })
     }
 }
 
 /// A thread's part of the heap: free, zeroed memory from `cursor` to `limit`.
 ///
 /// The layout is shared with compiled code. An empty buffer is valid and fills itself at the first allocation.
-/// Dropping a buffer leaves the rest of its block unused until a collection.
+/// Dropping a buffer leaves the rest of its block unused until a collection; a collection makes all buffers invalid.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct AllocBuffer {
@@ -86,6 +132,23 @@ pub struct AllocBuffer {
     pub cursor: u64,
     /// The end of the free memory.
     pub limit: u64,
+    /// The block that is being recycled, plus one; 0 if `cursor` is in a block that was free.
+    recycling: u64,
+    /// The line of that block where the search for the next hole begins.
+    line: u64,
+    /// As `cursor`, for objects larger than a line.
+    overflow_cursor: u64,
+    /// As `limit`, likewise.
+    overflow_limit: u64,
+}
+
+/// Ranges of blocks with their own limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Region {
+    /// Collected objects.
+    Heap,
+    /// Global cells.
+    Immortal,
 }
 
 /// What kind of allocation unit an address belongs to.
@@ -155,6 +218,13 @@ pub struct Heap {
     shared: Mutex<AllocBuffer>,
     immortal: Mutex<AllocBuffer>,
     epoch: AtomicU64,
+    /// Locked in this order: blocks, collector, shared.
+    blocks: Mutex<Blocks>,
+    collector: Mutex<Collector>,
+    growth_blocks: Option<u64>,
+    limit_blocks: u64,
+    /// Bytes handed out to allocate in.
+    allocated: AtomicU64,
 }
 
 impl Heap {
@@ -163,11 +233,25 @@ impl Heap {
     /// # Errors
     /// When the system does not give that much address space.
     pub fn new(config: HeapConfig) -> Result<Heap, OsError> {
+        let too_large = OsError { call: "mmap", bytes: config.limit_bytes, errno: libc::ENOMEM };
+        let regions = config.regions().ok_or(too_large)?;
+        let limit = config.limit_bytes.div_ceil(BLOCK).max(1);
+        let growth = config.growth_bytes.map(|bytes| bytes.div_ceil(BLOCK).max(1));
+        let fresh = config.fresh_bytes.is_some();
+        let space = Space::new(regions)?;
+        if !fresh {
+            space.prefer_large_pages();
+        }
         Ok(Heap {
-            space: Space::new(config.limit_bytes, config.immortal_bytes)?,
+            space,
             shared: Mutex::default(),
             immortal: Mutex::default(),
             epoch: AtomicU64::new(0),
+            blocks: Mutex::new(Blocks::new(limit, growth.unwrap_or(limit), fresh, regions.small_end)),
+            collector: Mutex::default(),
+            growth_blocks: growth,
+            limit_blocks: limit,
+            allocated: AtomicU64::new(0),
         })
     }
 
@@ -256,7 +340,10 @@ impl Heap {
         }
         let header = Header::new(ty, size, flags);
         let request = Request { header, count: count.unwrap_or(0), size, align: align.max(8) };
-        self.bump(buffer, request).or_else(|| self.refill(buffer, region, request))
+        self.bump(buffer, request).or_else(|| match region {
+            Region::Heap => self.refill(buffer, request),
+            Region::Immortal => self.refill_immortal(buffer, request),
+        })
     }
 
     /// The fast path. What compiled code does inline, it does for objects of fixed size aligned to 8.
@@ -277,15 +364,17 @@ impl Heap {
         if request.header.has(Header::HYBRID) {
             self.space.word(payload - 16).store(request.count, Ordering::Relaxed);
         }
-        self.space.word(payload - 8).store(request.header.0, Ordering::Relaxed);
-        self.space.set_start(payload);
+        self.space.word(payload - 8).store(request.header.0, Ordering::Release);
+        // In the memory of a buffer the beginnings of objects are found when they are asked for (see `find`).
+        if request.header.has(Header::LARGE | Header::IMMORTAL) {
+            self.space.set_start(payload);
+        }
     }
 
     #[cold]
-    fn refill(&self, buffer: &mut AllocBuffer, region: Region, request: Request) -> Option<Address> {
-        let block = self.space.take(region, 1, false)?;
-        buffer.cursor = self.space.block_address(block);
-        buffer.limit = buffer.cursor + BLOCK;
+    fn refill_immortal(&self, buffer: &mut AllocBuffer, request: Request) -> Option<Address> {
+        buffer.cursor = self.space.block_address(self.space.take_immortal(1, false)?);
+        buffer.limit = buffer.cursor + BLOCK - 8;
         // A small object always fits into an empty block.
         self.bump(buffer, request)
     }
@@ -299,8 +388,15 @@ impl Heap {
         count: Option<u64>,
         flags: u64,
     ) -> Option<Address> {
-        let blocks = size.checked_add(LARGE_PAYLOAD)?.div_ceil(BLOCK);
-        let first = self.space.block_address(self.space.take(region, blocks, true)?);
+        let blocks = evacuate::blocks_of_large(size)?;
+        let first = match region {
+            Region::Heap => self.blocks.lock().take_large(&self.space, blocks)?,
+            Region::Immortal => self.space.take_immortal(blocks, true)?,
+        };
+        if region == Region::Heap {
+            self.allocated.fetch_add(size, Ordering::Relaxed);
+        }
+        let first = self.space.block_address(first);
         let payload = first + LARGE_PAYLOAD;
         self.space.word(first).store(size.next_multiple_of(8), Ordering::Relaxed);
         let header = Header::new(ty, size, flags | Header::LARGE);
@@ -314,7 +410,7 @@ impl Heap {
         let block = self.space.block_of(address)?;
         let start = match self.space.kind(block) {
             BlockKind::Free => return None,
-            BlockKind::Small => self.space.start_before(block, address)?,
+            BlockKind::Small => self.space.find_start(block, address)?,
             BlockKind::Large(first) => self.space.block_address(first) + LARGE_PAYLOAD,
         };
         let info = self.info_at(start)?;
@@ -358,11 +454,23 @@ impl Heap {
         self.epoch.load(Ordering::Relaxed)
     }
 
+    /// All blocks in use, ascending.
+    fn blocks_taken(&self) -> Vec<u64> {
+        let blocks = self.blocks.lock();
+        let small = blocks.used.iter().map(|&block| u64::from(block));
+        let mut taken: Vec<u64> =
+            small.chain(blocks.large.iter().flat_map(|run| run.first..run.first + run.count)).collect();
+        taken.sort_unstable();
+        taken.extend(self.space.immortal_taken());
+        taken
+    }
+
     /// Visits every unit, by ascending address. Units allocated meanwhile may be missing.
     pub fn for_each_object(&self, mut visit: impl FnMut(ObjectInfo)) {
-        for block in self.space.taken() {
+        for block in self.blocks_taken() {
             match self.space.kind(block) {
                 BlockKind::Small => {
+                    self.space.settle(block);
                     self.space.starts_in(block).filter_map(|at| self.info_at(at)).for_each(&mut visit)
                 }
                 BlockKind::Large(first) if first == block => {
@@ -375,11 +483,16 @@ impl Heap {
         }
     }
 
+    /// Bytes of heap blocks in use: what counts against the limit.
+    pub fn used_bytes(&self) -> u64 {
+        self.blocks.lock().in_use * BLOCK
+    }
+
     /// Counts objects and bytes, by looking at all of them: allocation itself keeps no counters.
     pub fn statistics(&self) -> Statistics {
         let mut statistics = Statistics {
-            used_bytes: self.space.heap_used(),
-            limit_bytes: self.space.heap_bytes(),
+            used_bytes: self.used_bytes(),
+            limit_bytes: self.limit_blocks * BLOCK,
             ..Statistics::default()
         };
         self.for_each_object(|info| match info.kind {

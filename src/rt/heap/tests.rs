@@ -4,7 +4,7 @@ use crate::layout::{Layouts, Shape};
 use mu_ir::types::Type;
 
 fn small_heap(limit_bytes: u64) -> Heap {
-    Heap::new(HeapConfig { limit_bytes, immortal_bytes: 1 << 20 }).unwrap()
+    Heap::new(HeapConfig { limit_bytes, immortal_bytes: 1 << 20, ..HeapConfig::default() }).unwrap()
 }
 
 #[test]
@@ -13,7 +13,9 @@ fn every_address_finds_its_unit() {
     let void = types.0.intern(Type::Void);
     let i64 = types.int(64);
     let big = types.array(i64, 5000);
-    let heap = Heap::new(HeapConfig { limit_bytes: 64 << 20, immortal_bytes: 16 << 20 }).unwrap();
+    let heap =
+        Heap::new(HeapConfig { limit_bytes: 64 << 20, immortal_bytes: 16 << 20, ..HeapConfig::default() })
+            .unwrap();
     let mut buffers = [AllocBuffer::default(), AllocBuffer::default()];
     let mut units = Vec::new();
     for round in 0..6000 {
@@ -108,7 +110,9 @@ fn a_full_heap_refuses_and_impossible_sizes_too() {
         heap.alloc_hybrid(TypeId(0), 8, 0, u64::MAX >> 1, 8).is_some(),
         "elements without size take no room"
     );
-    assert!(Heap::new(HeapConfig { limit_bytes: u64::MAX, immortal_bytes: 0 }).is_err());
+    assert!(
+        Heap::new(HeapConfig { limit_bytes: u64::MAX, immortal_bytes: 0, ..HeapConfig::default() }).is_err()
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The heap verifier: does what lies in memory make sense?
 //!
-//! It reads the blocks the way the collector will (from the beginning, object by object) and compares with what the
-//! start bits and the types say. A fault is a bug of this project, or of native code that wrote where it should not.
+//! It reads the blocks object by object and compares with what the start bits and the types say. Before the first
+//! collection it reads all words, so that it also sees objects without a start bit; later there are dead objects between
+//! the live ones, and it goes by the start bits. A fault is a bug of this project, or of native code that wrote where it should not.
 
 use super::space::BlockKind;
 use super::{BLOCK, Header, Heap, LARGE_PAYLOAD, ObjectInfo, UnitKind};
@@ -29,7 +30,7 @@ impl std::error::Error for HeapFault {}
 
 type Verdict = Result<(), HeapFault>;
 
-fn fault(address: u64, problem: &'static str) -> Verdict {
+pub(super) fn fault(address: u64, problem: &'static str) -> Verdict {
     Err(HeapFault { address, problem })
 }
 
@@ -41,10 +42,14 @@ impl Heap {
     /// The first fault, by address.
     pub fn verify(&self, layouts: &Layouts) -> Result<u64, HeapFault> {
         let mut units = 0;
-        for block in self.space.taken() {
+        for block in self.blocks_taken() {
+            if self.space.kind(block) == BlockKind::Small {
+                self.space.settle(block);
+            }
             match self.space.kind(block) {
                 BlockKind::Free => fault(self.space.block_address(block), "a block in use is marked free")?,
-                BlockKind::Small => units += self.verify_small(block, layouts)?,
+                BlockKind::Small if self.epoch() == 0 => units += self.verify_small(block, layouts)?,
+                BlockKind::Small => units += self.verify_starts(block, layouts)?,
                 BlockKind::Large(first) if first == block => {
                     self.verify_unit(self.space.block_address(block) + LARGE_PAYLOAD, layouts)?;
                     units += 1;
@@ -58,6 +63,23 @@ impl Heap {
                     }
                 }
             }
+        }
+        Ok(units)
+    }
+
+    /// Checks the objects that begin in a block, and that they do not overlap.
+    fn verify_starts(&self, block: u64, layouts: &Layouts) -> Result<u64, HeapFault> {
+        let mut free_from = self.space.block_address(block);
+        let end = free_from + BLOCK;
+        let mut units = 0;
+        for payload in self.space.starts_in(block) {
+            let info = self.verify_unit(payload, layouts)?;
+            let header = Header(self.space.word(payload - 8).load(Ordering::Relaxed));
+            if payload - header.prefix_bytes() < free_from || payload + info.size_bytes > end {
+                fault(payload, "objects that overlap or leave their block")?;
+            }
+            free_from = payload + info.size_bytes;
+            units += 1;
         }
         Ok(units)
     }

@@ -28,15 +28,18 @@
 //! * ALLOCA cells of a stack are listed in address order (newest last, lowest address last), so that popping frames
 //!   pops cells from the end.
 //!
-//! Stack references are small integers that are never reused, so a reference to a dead stack is recognised.
+//! Stack references are never reused (a number and, above it, how often the number was used before), so a reference to
+//! a dead stack is recognised. Stacks that nobody can reach are killed by collections.
 
+mod cursors;
 mod region;
 
+pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
 
 use crate::memory::{AllocaCells, CellInfo};
 use crate::os::OsError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// The resume word of a frame whose caller is an interpreter frame (a stub's address once there is compiled code).
@@ -94,10 +97,19 @@ pub struct Stack {
     pub state: StackState,
     /// The top frame while the stack is not running.
     pub top_fp: u64,
+    /// The client holds a reference to it, so it is not killed for being unreachable.
+    pub held: bool,
     cells: Vec<CellInfo>,
+    generation: u32,
+    open_cursors: u32,
 }
 
 impl Stack {
+    /// The live ALLOCA cells, newest (lowest) last.
+    pub fn cells(&self) -> &[CellInfo] {
+        &self.cells
+    }
+
     /// The memory.
     pub fn region(&self) -> &Arc<Region> {
         &self.region
@@ -142,11 +154,19 @@ pub struct Stacks {
     stack_bytes: u64,
     /// How many stacks may be alive.
     alive_max: usize,
-    alive: usize,
+    /// Numbers of dead stacks, for reuse.
+    free: Vec<usize>,
+    created: usize,
+    /// How many alive stacks make a collection worth while.
+    collect_at: usize,
+    cursors: cursors::Cursors,
 }
 
 /// At most this many regions wait for reuse.
-const POOL_MAX: usize = 64;
+const POOL_MAX: usize = 256;
+
+/// With fewer stacks than this, none are looked for to kill.
+const COLLECT_MIN: usize = 4096;
 
 impl Stacks {
     /// No stacks yet. Each will have `stack_bytes` bytes, rounded up to pages.
@@ -157,13 +177,16 @@ impl Stacks {
             pool: Vec::new(),
             stack_bytes,
             alive_max,
-            alive: 0,
+            free: Vec::new(),
+            created: 0,
+            collect_at: COLLECT_MIN.min(alive_max),
+            cursors: cursors::Cursors::default(),
         }
     }
 
     /// Makes a stack without frames, in the state READY; the caller pushes the bottom frame.
     pub fn create(&mut self) -> Result<StackRef, NewStackError> {
-        if self.alive >= self.alive_max {
+        if self.alive() >= self.alive_max {
             return Err(NewStackError::TooMany);
         }
         let region = match self.pool.pop() {
@@ -171,35 +194,60 @@ impl Stacks {
             None => Arc::new(Region::new(self.stack_bytes).map_err(NewStackError::Os)?),
         };
         let top_fp = 0;
-        self.by_base.insert(region.base(), self.stacks.len());
-        self.stacks.push(Stack { region, state: StackState::Ready, top_fp, cells: Vec::new() });
-        self.alive += 1;
-        Ok(StackRef(self.stacks.len() as u64))
+        let number = self.free.pop().unwrap_or(self.stacks.len());
+        self.by_base.insert(region.base(), number);
+        let generation = self.stacks.get(number).map_or(0, |dead| dead.generation);
+        let stack = Stack {
+            region,
+            state: StackState::Ready,
+            top_fp,
+            held: false,
+            cells: Vec::new(),
+            generation,
+            open_cursors: 0,
+        };
+        match self.stacks.get_mut(number) {
+            Some(dead) => *dead = stack,
+            None => self.stacks.push(stack),
+        }
+        self.created += 1;
+        Ok(reference(number, generation))
     }
 
-    /// The stack of a reference; `None` for NULL and for words that are no stack reference.
+    /// The stack of a reference; `None` for NULL, for dead stacks and for words that are no stack reference.
     pub fn get(&self, stack: StackRef) -> Option<&Stack> {
-        self.stacks.get(usize::try_from(stack.0.checked_sub(1)?).ok()?)
+        let (number, generation) = number_of(stack)?;
+        self.stacks.get(number).filter(|stack| stack.generation == generation)
     }
 
     /// The stack of a reference, to change it.
     pub fn get_mut(&mut self, stack: StackRef) -> Option<&mut Stack> {
-        self.stacks.get_mut(usize::try_from(stack.0.checked_sub(1)?).ok()?)
+        let (number, generation) = number_of(stack)?;
+        self.stacks.get_mut(number).filter(|stack| stack.generation == generation)
     }
 
-    /// Kills a stack: its frames and cells are gone. Its memory is reused once nobody runs on it.
+    /// Kills a stack: its frames and cells are gone, its cursors are closed. Its memory is reused once nobody runs on
+    /// it.
     pub fn kill(&mut self, stack: StackRef) {
+        let Some((number, _)) = number_of(stack) else { return };
+        self.close_cursors_of(stack);
         let Some(stack) = self.get_mut(stack) else { return };
         if stack.state == StackState::Dead {
             return;
         }
+        // A number whose generations are used up is not used again.
+        let reuse = stack.generation != u32::MAX;
+        stack.generation = stack.generation.saturating_add(1);
+        stack.held = false;
         stack.state = StackState::Dead;
         stack.top_fp = 0;
         stack.cells = Vec::new();
         let empty = Arc::new(Region::empty());
         let region = std::mem::replace(&mut stack.region, empty);
         self.by_base.remove(&region.base());
-        self.alive -= 1;
+        if reuse {
+            self.free.push(number);
+        }
         if self.pool.len() < POOL_MAX {
             self.pool.push(region);
         }
@@ -207,13 +255,59 @@ impl Stacks {
 
     /// Number of stacks that are not dead.
     pub fn alive(&self) -> usize {
-        self.alive
+        self.by_base.len()
+    }
+
+    /// Stacks the client holds.
+    pub fn held(&self) -> impl Iterator<Item = StackRef> {
+        self.all().filter(|(_, stack)| stack.held).map(|(reference, _)| reference)
+    }
+
+    /// All stacks that are not dead, by address.
+    fn all(&self) -> impl Iterator<Item = (StackRef, &Stack)> {
+        self.by_base
+            .values()
+            .map(|&number| (reference(number, self.stacks[number].generation), &self.stacks[number]))
+    }
+
+    /// Stacks with an open frame cursor: it is closed by whoever opened it, so its stack stays.
+    pub fn with_cursors(&self) -> impl Iterator<Item = StackRef> {
+        self.all().filter(|(_, stack)| stack.open_cursors > 0).map(|(reference, _)| reference)
+    }
+
+    /// Whether there are so many stacks that unreachable ones should be looked for.
+    pub fn wants_collection(&self) -> bool {
+        self.alive() >= self.collect_at
+    }
+
+    /// Kills the stacks that are not among the reached ones; how many.
+    pub fn kill_unreached(&mut self, reached: &HashSet<StackRef>) -> u64 {
+        let lost: Vec<StackRef> = self
+            .all()
+            .map(|(reference, _)| reference)
+            .filter(|reference| !reached.contains(reference))
+            .collect();
+        for &stack in &lost {
+            self.kill(stack);
+        }
+        self.collect_at = (self.alive() * 2).max(COLLECT_MIN).min(self.alive_max);
+        lost.len() as u64
     }
 
     /// Number of stacks ever made.
     pub fn created(&self) -> usize {
-        self.stacks.len()
+        self.created
     }
+}
+
+/// The reference to the stack of a number.
+fn reference(number: usize, generation: u32) -> StackRef {
+    StackRef((number as u64 + 1) | (u64::from(generation) << 32))
+}
+
+/// Number and generation in a reference.
+fn number_of(stack: StackRef) -> Option<(usize, u32)> {
+    Some(((stack.0 as u32).checked_sub(1)? as usize, (stack.0 >> 32) as u32))
 }
 
 impl AllocaCells for Stacks {

@@ -342,7 +342,7 @@ impl Parser<'_> {
         }
     }
 
-    fn const_ctor(&mut self) -> Parsed<ConstCtor<Use>> {
+    pub(super) fn const_ctor(&mut self) -> Parsed<ConstCtor<Use>> {
         match self.tok.kind {
             Kind::Number => self.number_ctor(),
             Kind::Word => self.word_ctor(),

@@ -30,6 +30,7 @@
 //!   bracket, so that no token is looked at more than a few times.
 
 mod define;
+mod hail;
 mod inst;
 mod literal;
 mod suggest;
@@ -42,6 +43,7 @@ use mu_ir::ids::{SourceId, Sym};
 use mu_ir::inst::Use;
 use mu_ir::table::Op;
 
+pub(crate) use hail::parse_hail;
 pub(crate) use literal::{float_text, string_text};
 pub use suggest::closest;
 
@@ -81,7 +83,7 @@ pub(crate) fn parse_with(text: &str, source: SourceId, limits: Limits) -> (Draft
             vec![Diagnostic::error(codes::TEXT_TOO_LONG, span, "the text is too long")],
         );
     }
-    let mut parser = Parser::new(text, source, limits);
+    let mut parser = Parser::new(text, Lexer::new(text), source, limits);
     parser.bundle();
     parser.finish()
 }
@@ -131,13 +133,13 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, source: SourceId, limits: Limits) -> Self {
+    fn new(text: &'a str, lexer: Lexer<'a>, source: SourceId, limits: Limits) -> Self {
         let eof = Token { kind: Kind::Eof, first_on_line: true, start: 0, end: 0 };
         let mut parser = Parser {
             text,
             source,
             limits,
-            lexer: Lexer::new(text),
+            lexer,
             tok: eof,
             ahead: eof,
             prev_end: 0,
@@ -194,6 +196,7 @@ impl<'a> Parser<'a> {
                     token.kind = match sigil {
                         "@" => Kind::Global,
                         "%" => Kind::Local,
+                        "$" => Kind::Hail,
                         _ => Kind::Flag,
                     };
                     return token;

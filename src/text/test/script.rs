@@ -64,9 +64,9 @@ fn every_directive_is_read() {
     let no_call =
         Call { func: "@f".into(), args: vec![], outcomes: vec![Outcome::Values(vec![])], traps: vec![] };
     let wanted = [
-        (7, StepKind::Load { file: "other.uir".into(), invalid: None }),
-        (8, StepKind::Load { file: "bad.uir".into(), invalid: Some(bad) }),
-        (10, StepKind::Load { file: "later.uir".into(), invalid: Some(later) }),
+        (7, StepKind::Load { file: "other.uir".into(), hail: false, invalid: None }),
+        (8, StepKind::Load { file: "bad.uir".into(), hail: false, invalid: Some(bad) }),
+        (10, StepKind::Load { file: "later.uir".into(), hail: false, invalid: Some(later) }),
         (11, StepKind::Watchpoint { id: 7, on: true }),
         (12, StepKind::Watchpoint { id: 7, on: false }),
         (13, StepKind::Id("@a.b-c._1".into())),

@@ -61,7 +61,12 @@ pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
     let mut block_pcs = Vec::with_capacity(body.blocks.len());
     for (block_at, block) in body.blocks.iter().enumerate() {
         block_pcs.push(decoder.code.instrs.len() as u32);
+        let first_root = decoder.code.root_slots.len() as u32;
+        decoder.root_slots(block.params.iter().chain(&block.exc_param));
         for (inst_at, inst) in block.insts.iter().enumerate() {
+            let roots = decoder.code.root_slots.len() as u32 - first_root;
+            decoder.code.roots_at.push((first_root, roots));
+            decoder.root_slots(inst.results.iter());
             decoder.code.places.push((BlockIdx::new(block_at), InstIdx::new(inst_at)));
             let instr = decoder.inst(inst)?;
             decoder.code.instrs.push(instr);
@@ -103,6 +108,15 @@ pub fn decode_undefined(rt: &Runtime, func: FuncId) -> Result<Code, DecodeError>
         sig: types.canon_sig(sig),
         resume: NONE,
     });
+    let mut slot = 0;
+    for &ty in &types.sig(sig).params {
+        for leaf in rt.layouts.leaves(types, ty).unwrap_or(&[]).iter().filter(|leaf| leaf.kind.is_root()) {
+            code.root_slots.push((slot + leaf.word, leaf.kind));
+        }
+        slot += rt.layouts.words(types, ty).unwrap_or(0);
+    }
+    let roots = code.root_slots.len() as u32;
+    code.roots_at = vec![(0, roots); 2];
     code.instrs = vec![Instr::TrapUndefined { func, resume: 1 }, Instr::TailCall { callee: words, info: 0 }];
     Ok(code)
 }
@@ -168,6 +182,17 @@ impl Decoder<'_> {
             self.code.param_words += self.words(ty)?;
         }
         Ok(())
+    }
+
+    /// Notes which slots of variables hold references.
+    fn root_slots<'v>(&mut self, vars: impl Iterator<Item = &'v VarIdx>) {
+        for &var in vars {
+            let base = self.code.var_slots[var.index()];
+            let leaves =
+                self.layouts.leaves(&self.program.types, self.ver.vars[var.index()].ty).unwrap_or(&[]);
+            let roots = leaves.iter().filter(|leaf| leaf.kind.is_root());
+            self.code.root_slots.extend(roots.map(|leaf| (base + leaf.word, leaf.kind)));
+        }
     }
 
     fn words(&mut self, ty: TypeId) -> Result<u32, DecodeError> {

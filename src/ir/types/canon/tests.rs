@@ -19,7 +19,8 @@ impl Random {
 /// parameters and related children: told apart level by level until nothing changes.
 fn classes_by_definition(store: &TypeStore) -> HashMap<Node, usize, FixedHasher> {
     let types = (0..store.type_count()).map(|ty| Node::Type(TypeId::new(ty)));
-    let nodes: Vec<Node> = types.chain((0..store.sig_count()).map(|sig| Node::Sig(SigId::new(sig)))).collect();
+    let nodes: Vec<Node> =
+        types.chain((0..store.sig_count()).map(|sig| Node::Sig(SigId::new(sig)))).collect();
     let mut class_of: HashMap<Node, usize, FixedHasher> = nodes.iter().map(|&node| (node, 0)).collect();
     let mut count = 1;
     loop {
@@ -48,7 +49,11 @@ fn check_all(store: &TypeStore) {
         let canon = store.canon_node(node);
         assert_eq!(store.canon_node(canon), canon);
         assert_eq!(class_of[&canon], class_of[&node], "{node:?} is not {canon:?}");
-        assert_eq!(*first.entry(class_of[&node]).or_insert(canon), canon, "{node:?} has another representative");
+        assert_eq!(
+            *first.entry(class_of[&node]).or_insert(canon),
+            canon,
+            "{node:?} has another representative"
+        );
         if let Node::Type(ty) = node {
             assert_eq!(store.find(store.get(ty)), Some(store.canon(ty)));
         }
@@ -140,11 +145,14 @@ fn recursive_types_are_found_however_they_are_written() {
     let t = append_at(&mut store, |base| vec![pair(int, base + 1), Type::Ref(TypeId(base))]);
     let same = |store: &TypeStore, a: u32, b: u32| store.same(TypeId(a), TypeId(b));
     // Not recursive itself: @u = struct<@i64 @r>, and its own ref<@t>.
-    let u = append_at(&mut store, |base| vec![pair(int, t + 1), Type::Ref(TypeId(base)), Type::Ref(TypeId(t))]);
+    let u =
+        append_at(&mut store, |base| vec![pair(int, t + 1), Type::Ref(TypeId(base)), Type::Ref(TypeId(t))]);
     assert!(same(&store, t, u) && same(&store, t + 1, u + 1) && same(&store, t + 1, u + 2));
     // Unrolled three times.
     let v = append_at(&mut store, |base| {
-        (0..3).flat_map(|n| [pair(int, base + 2 * n + 1), Type::Ref(TypeId(base + (2 * n + 2) % 6))]).collect()
+        (0..3)
+            .flat_map(|n| [pair(int, base + 2 * n + 1), Type::Ref(TypeId(base + (2 * n + 2) % 6))])
+            .collect()
     });
     assert!((0..3).all(|n| same(&store, t, v + 2 * n) && same(&store, t + 1, v + 2 * n + 1)));
     // With a longer way in: @w = struct<@i64 @x>, @x = ref<@y>, @y = struct<@i64 @z>, @z = ref<@y>
@@ -154,7 +162,8 @@ fn recursive_types_are_found_however_they_are_written() {
     });
     assert!((0..4).all(|n| same(&store, t + n % 2, w + n)));
     // Another integer makes another type.
-    let o = append_at(&mut store, |base| vec![pair(base + 2, base + 1), Type::Ref(TypeId(base)), Type::Int(32)]);
+    let o =
+        append_at(&mut store, |base| vec![pair(base + 2, base + 1), Type::Ref(TypeId(base)), Type::Int(32)]);
     assert!(!same(&store, t, o) && !same(&store, t + 1, o + 1));
     check_all(&store);
 }
@@ -175,7 +184,8 @@ fn recursion_through_signatures() {
     let mut store = TypeStore::default();
     let both = |store: &mut TypeStore| {
         let (ty, sig) = (store.type_count() as u32, store.sig_count() as u32);
-        let sigs = (0..2).map(|n| (MuId::NONE, Signature { params: [TypeId(ty + n)].into(), rets: [].into() }));
+        let sigs =
+            (0..2).map(|n| (MuId::NONE, Signature { params: [TypeId(ty + n)].into(), rets: [].into() }));
         let types = (0..2).map(|n| (MuId::NONE, Type::FuncRef(SigId(sig + (1 - n)))));
         store.append(types.collect(), sigs.collect());
     };
@@ -242,7 +252,9 @@ fn long_chains_and_long_cycles_settle_quickly() {
 /// A ring of references, an iref for each bit of a word that is set.
 fn ring(base: u32, len: u32, word: u64) -> Vec<Type> {
     let next = |n: u32| TypeId(base + (n + 1) % len);
-    (0..len).map(|n| if n < 64 && word >> n & 1 == 1 { Type::IRef(next(n)) } else { Type::Ref(next(n)) }).collect()
+    (0..len)
+        .map(|n| if n < 64 && word >> n & 1 == 1 { Type::IRef(next(n)) } else { Type::Ref(next(n)) })
+        .collect()
 }
 
 #[test]
@@ -251,14 +263,13 @@ fn cycles_that_look_alike_for_long() {
     // begun elsewhere.
     let word = |n: u64| 1 | 1 << (1 + n % 29) | 1 << (30 + n / 29 % 30);
     let turned = |word: u64, turn: u32| (word << turn | word >> (60 - turn)) & ((1 << 60) - 1);
-    let mut different: Vec<u64> = (0..870).filter_map(|n| (0..60).map(|turn| turned(word(n), turn)).min()).collect();
+    let mut different: Vec<u64> =
+        (0..870).filter_map(|n| (0..60).map(|turn| turned(word(n), turn)).min()).collect();
     different.sort_unstable();
     different.dedup();
     let all = |store: &mut TypeStore, turn: u32| {
         append_at(store, |base| {
-            let one = |n: u32| {
-                ring(base + 60 * n, 60, turned(word(u64::from(n) % 870), turn))
-            };
+            let one = |n: u32| ring(base + 60 * n, 60, turned(word(u64::from(n) % 870), turn));
             (0..10_000).flat_map(one).collect()
         })
     };
@@ -291,7 +302,9 @@ fn small_cycles_over_a_large_one_do_not_walk_it() {
     let many = MANY as u32 / 2;
     let triple = |a: u32, b: u32, c: u32| Type::Struct([TypeId(a), TypeId(b), TypeId(c)].into());
     let c = append_at(&mut store, |base| {
-        (0..many).map(|n| triple(if n == 0 { int } else { base + n }, base + n, base + (n + 1) % many)).collect()
+        (0..many)
+            .map(|n| triple(if n == 0 { int } else { base + n }, base + n, base + (n + 1) % many))
+            .collect()
     });
     let d = append_at(&mut store, |base| {
         let parts = (1..many).map(|n| triple(base + n - 1, base + n - 1, c + (n + 1) % many));
