@@ -30,6 +30,7 @@
 //! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error.
 #![forbid(unsafe_code)]
 
+pub mod builder;
 pub mod conformance;
 pub mod driver;
 mod hail;
@@ -38,6 +39,7 @@ mod schedule;
 pub mod trace;
 pub mod values;
 
+pub use builder::Builder;
 pub use driver::{Outcome, TrapAction, TrapContext, TrapHandler};
 pub use introspect::Cursor;
 pub use mu_interp as interp;

@@ -270,6 +270,18 @@ fn statistics_add_up() {
     assert!(counts.live_objects <= 1000);
 }
 
+#[test]
+fn roots_of_all_kinds_follow_moves() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let config = Config { gc_stress: "every:100,move".parse().unwrap(), ..Config::default() };
+    let report = conformance::run_with(&root, "memory/roots_of_all_kinds.uir", Tier::Interp, &config);
+    assert!(
+        report.passed() && report.collections > 400,
+        "{}",
+        conformance::suite::show_failures(&root, &report, 9)
+    );
+}
+
 /// A sample of the conformance scripts under stress; `mu test --gc-stress` runs all of them.
 #[test]
 fn conformance_scripts_under_stress() {
@@ -285,12 +297,13 @@ fn conformance_scripts_under_stress() {
         "pin_count",
         "tailcall_constant",
         "many_stacks",
+        "roots_of_all",
     ];
     for (stress, offset) in [("every:1,move", 0), ("safepoint,move", 3)] {
         let (mut collections, mut run) = (0, 0);
         let config = Config { gc_stress: stress.parse().unwrap(), ..Config::default() };
         let scripts = suite.scripts.iter().filter(|script| !slow.iter().any(|slow| script.contains(slow)));
-        for script in scripts.skip(offset).step_by(9) {
+        for script in scripts.skip(offset).step_by(4) {
             let plain = conformance::run(&root, script, Tier::Interp);
             let report = conformance::run_with(&root, script, Tier::Interp, &config);
             assert_eq!(

@@ -158,13 +158,8 @@ fn comm_list(out: &mut String) {
 
 fn comm_page(inst: CommInst) -> String {
     let mut out = head(inst.name(), inst.meaning(), Some(&comm_syntax(inst)));
-    let params = match inst.params() {
-        CommParams::Fixed(params) => types_text(params),
-        CommParams::Builder => {
-            "an irbuilderref, then what the builder function of this name takes".to_owned()
-        }
-    };
-    field(&mut out, "Operands", &params);
+    let CommParams::Fixed(params) = inst.params();
+    field(&mut out, "Operands", &types_text(params));
     field(&mut out, "Results", &types_text(inst.results()));
     field(&mut out, "Effects", &effects_text(inst.effects()));
     ub_fields(&mut out, inst.undefined_behaviours());
@@ -188,10 +183,8 @@ fn comm_syntax(inst: CommInst) -> String {
     group(&mut out, "[", "#DEFAULT", inst.flags(), "]");
     group(&mut out, "<", "T", inst.type_args(), ">");
     group(&mut out, "<[", "sig", inst.sig_args(), "]>");
-    match inst.params() {
-        CommParams::Fixed(params) => group(&mut out, "(", "v", params.len(), ")"),
-        CommParams::Builder => out.push_str(" (v …)"),
-    }
+    let CommParams::Fixed(params) = inst.params();
+    group(&mut out, "(", "v", params.len(), ")");
     if inst.may_have_exc() {
         out.push_str(" [EXC(dest dest)]");
     }
@@ -213,8 +206,10 @@ fn ub_page(ub: Ub) -> String {
     let comm = CommInst::ALL
         .iter()
         .filter(|inst| inst.undefined_behaviours().contains(&ub))
-        .map(|inst| short_name(*inst));
-    let who: Vec<&str> = ops.chain(comm).collect();
+        .map(|inst| if inst.is_irbuilder() { "irbuilder.*" } else { short_name(*inst) });
+    let mut who: Vec<&str> = ops.chain(comm).collect();
+    // The eighty functions of the IR builder are one.
+    who.dedup();
     if !who.is_empty() {
         field(&mut out, "Met by", &who.join(" "));
     }
@@ -290,7 +285,10 @@ fn type_text(ty: Ct) -> &'static str {
         Ct::I32 => "int<32>",
         Ct::I52 => "int<52>",
         Ct::I64 => "int<64>",
+        Ct::Float => "float",
         Ct::Double => "double",
+        Ct::IdArray => "iref<int<32>>",
+        Ct::WordArray => "iref<int<64>>",
         Ct::RefVoid => "ref<void>",
         Ct::TagRef64 => "tagref64",
         Ct::StackRef => "stackref",

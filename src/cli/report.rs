@@ -16,6 +16,7 @@ use super::exit::Exit;
 use super::json::Object;
 use super::render::{ErrorFormat, JSON_VERSION, Reporter, one_line};
 use annotate_snippets::renderer::{AnsiColor, Style};
+use mu_vm::ir::ub::Ub;
 use mu_vm::{Backtrace, FrameInfo, Mu, Outcome, ThreadRef, TrapCause, Value};
 use std::fmt::Write as _;
 
@@ -80,6 +81,7 @@ impl Report {
             Outcome::Undefined(ub, trace) => Report {
                 code: Some(ub.id()),
                 spec: Some(ub.anchor()),
+                help: built_errors(mu, ub),
                 ..report(Exit::Undefined, "undefined", "undefined behaviour", ub.title().to_owned(), trace)
             },
             Outcome::Unsupported(what, trace) => {
@@ -270,4 +272,11 @@ fn json_frame(frame: &FrameInfo) -> Object {
         .maybe_number("line", place.map(|&(_, line, _)| line.into()))
         .maybe_number("col", place.map(|&(_, _, col)| col.into()))
         .maybe_text("source", frame.line.as_deref())
+}
+
+/// What was wrong with a bundle that Mu code built.
+fn built_errors(mu: &Mu, ub: Ub) -> Option<String> {
+    let errors = mu.built_load_errors();
+    let lines = errors.iter().map(|error| format!("{}: {}", error.code.text(), error.message));
+    (ub == Ub::BadBundle && !errors.is_empty()).then(|| lines.collect::<Vec<_>>().join("; "))
 }

@@ -294,6 +294,7 @@ impl<W: Write> TraceWriter<W> {
             },
             LeafKind::StackRef if word != 0 => write!(line, "S{word}"),
             LeafKind::ThreadRef if word != 0 => write!(line, "T{word}"),
+            LeafKind::IrBuilderRef if word != 0 => write!(line, "B{word}"),
             LeafKind::StackRef | LeafKind::ThreadRef | LeafKind::FrameCursorRef | LeafKind::IrBuilderRef => {
                 self.names.reference(rt, word, line)
             }

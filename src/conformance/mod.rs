@@ -48,13 +48,18 @@ mod traps;
 mod values;
 
 pub use ledger::Ledger;
-pub use run::{run, run_text, run_with};
+pub use run::{run, run_loaded, run_text, run_with};
 pub use suite::Suite;
 
+use crate::{LoadError, Mu};
+use mu_ir::diag::Diagnostic;
 use mu_text::script::Expected;
 
 /// Instructions a call may execute when its script does not say: more than any script needs, less than a hang.
 pub const DEFAULT_FUEL: u64 = 50_000_000;
+
+/// Loads a bundle: name and text. [`Mu::load_bundle`], unless bundles are to get in some other way.
+pub type Loader = fn(&mut Mu, &str, &str) -> Result<Vec<Diagnostic>, LoadError>;
 
 /// A way to execute programs. All tiers run all scripts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

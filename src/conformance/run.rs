@@ -2,11 +2,12 @@
 
 use super::traps::{self, Answers};
 use super::values;
-use super::{Assertion, DEFAULT_FUEL, Failure, LoadErrors, Report, Tier};
+use super::{Assertion, DEFAULT_FUEL, Failure, LoadErrors, Loader, Report, Tier};
 use crate::driver::Outcome;
 use crate::values::Value;
 use crate::{LoadError, Mu, Options, TrapCause};
 use mu_ir::diag::{Diagnostic, Severity, Source};
+use mu_ir::ub::Ub;
 use mu_rt::runtime::Config;
 use mu_text::script::{self, Call, Expected, Script, Step, StepKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,9 +20,19 @@ pub fn run(root: &Path, script: &str, tier: Tier) -> Report {
 
 /// The same in an instance of another configuration (stress modes); what the script asks for comes first.
 pub fn run_with(root: &Path, script: &str, tier: Tier, config: &Config) -> Report {
+    run_file(root, script, tier, config, Mu::load_bundle)
+}
+
+/// Runs the script at `root`/`script`, loading bundles in another way: bundles that are built have no places, so that
+/// scripts that expect errors or warnings cannot come true.
+pub fn run_loaded(root: &Path, script: &str, tier: Tier, loader: Loader) -> Report {
+    run_file(root, script, tier, &Config::default(), loader)
+}
+
+fn run_file(root: &Path, script: &str, tier: Tier, config: &Config, loader: Loader) -> Report {
     let path = root.join(script);
     match std::fs::read_to_string(&path) {
-        Ok(text) => run_text_with(script, &text, path.parent().unwrap_or(root), tier, config),
+        Ok(text) => run_text_with(script, &text, path.parent().unwrap_or(root), tier, config, loader),
         Err(error) => {
             let mut report = empty_report(script, tier);
             report.fail(1, "a script", format!("{}: {error}", path.display()));
@@ -32,10 +43,17 @@ pub fn run_with(root: &Path, script: &str, tier: Tier, config: &Config) -> Repor
 
 /// Runs a script that has been read; files it loads are in `folder`.
 pub fn run_text(name: &str, text: &str, folder: &Path, tier: Tier) -> Report {
-    run_text_with(name, text, folder, tier, &Config::default())
+    run_text_with(name, text, folder, tier, &Config::default(), Mu::load_bundle)
 }
 
-fn run_text_with(name: &str, text: &str, folder: &Path, tier: Tier, config: &Config) -> Report {
+fn run_text_with(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    tier: Tier,
+    config: &Config,
+    loader: Loader,
+) -> Report {
     let mut report = empty_report(name, tier);
     let script = match script::parse(text) {
         Ok(script) => script,
@@ -51,7 +69,9 @@ fn run_text_with(name: &str, text: &str, folder: &Path, tier: Tier, config: &Con
     for seed in (0..count).map(|index| first.wrapping_add(index)) {
         let mut config = config.clone();
         config.schedule.seed = seed;
-        report = run_seed(&script, name, text, folder, tier, &config);
+        let collections = report.collections;
+        report = run_seed(&script, name, text, folder, tier, &config, loader);
+        report.collections += collections;
         if !report.passed() {
             report.name_seed(seed, count);
             break;
@@ -61,11 +81,19 @@ fn run_text_with(name: &str, text: &str, folder: &Path, tier: Tier, config: &Con
 }
 
 /// Runs a script once, with an instance of its own.
-fn run_seed(script: &Script, name: &str, text: &str, folder: &Path, tier: Tier, config: &Config) -> Report {
+fn run_seed(
+    script: &Script,
+    name: &str,
+    text: &str,
+    folder: &Path,
+    tier: Tier,
+    config: &Config,
+    loader: Loader,
+) -> Report {
     let mut report = empty_report(name, tier);
     // A panic leaves the instance behind; nothing of it is looked at afterwards.
     let mut line = 1;
-    let run = AssertUnwindSafe(|| run_script(script, text, folder, config, &mut report, &mut line));
+    let run = AssertUnwindSafe(|| run_script(script, text, folder, config, &mut report, &mut line, loader));
     if let Err(panic) = catch_unwind(run) {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
@@ -126,6 +154,7 @@ fn run_script(
     config: &Config,
     report: &mut Report,
     line: &mut u32,
+    loader: Loader,
 ) {
     let mut mu = match new_instance(script, report.tier, config) {
         Ok(mu) => mu,
@@ -133,7 +162,7 @@ fn run_script(
     };
     let name = report.script.clone();
     *line = script.valid.or(script.invalid.first().map(|report| report.line)).unwrap_or(1);
-    let valid = load_own(script, &mut mu, &name, text, report, *line);
+    let valid = load_own(script, &mut mu, &name, text, report, *line, loader);
     if !valid && !script.steps.is_empty() {
         return report.fail(
             script.steps[0].line,
@@ -143,14 +172,22 @@ fn run_script(
     }
     for step in &script.steps {
         *line = step.line;
-        run_step(step, &mut mu, folder, report);
+        run_step(step, &mut mu, folder, report, loader);
         report.collections = mu.runtime().heap.collections().count;
     }
 }
 
 /// Loads the script's own bundle; whether that went as expected.
-fn load_own(script: &Script, mu: &mut Mu, name: &str, text: &str, report: &mut Report, line: u32) -> bool {
-    match mu.load_bundle(name, text) {
+fn load_own(
+    script: &Script,
+    mu: &mut Mu,
+    name: &str,
+    text: &str,
+    report: &mut Report,
+    line: u32,
+    loader: Loader,
+) -> bool {
+    match loader(mu, name, text) {
         Ok(warnings) if script.invalid.is_empty() => {
             let (got, messages) = reported(warnings.iter(), &mu.program().sources, Severity::Warning);
             report.pass(line);
@@ -245,15 +282,15 @@ fn compare_reports(
     same
 }
 
-fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
+fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report, loader: Loader) {
     let line = step.line;
     match &step.kind {
-        StepKind::Load { file, hail, invalid: None } => match traps::load(mu, folder, file, *hail) {
+        StepKind::Load { file, hail, invalid: None } => match traps::load(mu, folder, file, *hail, loader) {
             Ok(_) => report.pass(line),
             Err(got) => report.fail(line, format!("{file} loads"), got),
         },
         StepKind::Load { file, hail, invalid: Some(wanted) } => {
-            load_invalid((file, *hail), wanted, mu, folder, report, line);
+            load_invalid((file, *hail), wanted, mu, folder, report, line, loader);
         }
         StepKind::Watchpoint { id, on } => {
             let known = mu.set_watchpoint(*id, *on);
@@ -268,7 +305,7 @@ fn run_step(step: &Step, mu: &mut Mu, folder: &Path, report: &mut Report) {
         StepKind::NoId(name) => {
             report.check(line, mu.id_of(name).is_none(), "the name is not known", "it has an id");
         }
-        StepKind::Call(call) => run_call(call, mu, folder, report, line),
+        StepKind::Call(call) => run_call(call, mu, folder, report, line, loader),
     }
 }
 
@@ -279,6 +316,7 @@ fn load_invalid(
     folder: &Path,
     report: &mut Report,
     line: u32,
+    loader: Loader,
 ) {
     let text = match std::fs::read_to_string(folder.join(file)) {
         Ok(text) => text,
@@ -286,7 +324,7 @@ fn load_invalid(
     };
     // A mark holds the size of every table of the program.
     let before = format!("{:?}", mu.program().mark());
-    match traps::load_text(mu, file, &text, hail) {
+    match traps::load_text(mu, file, &text, hail, loader) {
         Ok(_) => {
             for wanted in wanted {
                 report.fail(wanted.line, invalid_text(&wanted.expected), format!("{file} loads"));
@@ -305,7 +343,7 @@ fn load_invalid(
     }
 }
 
-fn run_call(call: &Call, mu: &mut Mu, folder: &Path, report: &mut Report, line: u32) {
+fn run_call(call: &Call, mu: &mut Mu, folder: &Path, report: &mut Report, line: u32, loader: Loader) {
     let expected = outcomes_text(&call.outcomes);
     let Some(func) = mu.func(&call.func) else {
         return report.fail(line, expected, format!("there is no function {}", call.func));
@@ -320,7 +358,7 @@ fn run_call(call: &Call, mu: &mut Mu, folder: &Path, report: &mut Report, line: 
         Ok(args) => args,
         Err(reason) => return report.fail(line, expected, reason),
     };
-    let mut answers = Answers::new(&call.traps, folder);
+    let mut answers = Answers::new(&call.traps, folder, loader);
     let outcome = mu.call_with(func, args, &mut answers, None);
     let traps = answers.finish();
     match compare_outcome(mu, &call.outcomes, &outcome) {
@@ -407,7 +445,15 @@ fn show_outcome(mu: &Mu, wanted: &[script::Outcome], got: &Outcome) -> String {
         Outcome::Trap(TrapCause::Trap, trace) => format!("trap{}", at(trace)),
         Outcome::Trap(TrapCause::Watchpoint(id), trace) => format!("trap wp {id}{}", at(trace)),
         Outcome::Trap(TrapCause::Undefined(func), _) => format!("trap undefined {}", mu.func_name(*func)),
-        Outcome::Undefined(ub, trace) => format!("ub {}{}: {}", ub.id(), at(trace), ub.title()),
+        Outcome::Undefined(ub, trace) => {
+            let mut text = format!("ub {}{}: {}", ub.id(), at(trace), ub.title());
+            if *ub == Ub::BadBundle {
+                for error in mu.built_load_errors() {
+                    text.push_str(&format!("\n{} {}", error.code.text(), error.message));
+                }
+            }
+            text
+        }
         Outcome::Unsupported(what, trace) => format!("unsupported: {what}{}", at(trace)),
         Outcome::OutOfFuel(trace) => format!("exhausted fuel{}", at(trace)),
         Outcome::Deadlock { waiting, threads } => {

@@ -1,7 +1,7 @@
 //! The trap handler of scripts: compares each trap with its `trap` line and does what the line says.
 
 use super::values;
-use super::{Assertion, Failure};
+use super::{Assertion, Failure, Loader};
 use crate::driver::{TrapAction, TrapContext, TrapHandler};
 use crate::{Mu, TrapCause};
 use mu_text::script::{self, Answer, Deed, Trap, TrapPlace};
@@ -13,14 +13,16 @@ pub(super) struct Answers<'a> {
     rest: &'a [Trap],
     /// Where files are.
     folder: &'a Path,
+    /// How to load them.
+    loader: Loader,
     /// One for each trap met.
     pub assertions: Vec<Assertion>,
 }
 
 impl<'a> Answers<'a> {
     /// For these lines.
-    pub fn new(traps: &'a [Trap], folder: &'a Path) -> Answers<'a> {
-        Answers { rest: traps, folder, assertions: Vec::new() }
+    pub fn new(traps: &'a [Trap], folder: &'a Path, loader: Loader) -> Answers<'a> {
+        Answers { rest: traps, folder, loader, assertions: Vec::new() }
     }
 
     /// The call has ended: what of the lines did not happen has failed.
@@ -72,7 +74,7 @@ impl<'a> Answers<'a> {
 
     fn deed(&self, deed: &Deed, mu: &mut Mu) -> Result<(), Failure> {
         match deed {
-            Deed::Load(file) => load(mu, self.folder, file, false)
+            Deed::Load(file) => load(mu, self.folder, file, false, self.loader)
                 .map(|_| ())
                 .map_err(|got| Failure { expected: format!("{file} loads"), got }),
             Deed::Watchpoint { id, on } => match mu.set_watchpoint(*id, *on) {
@@ -126,18 +128,20 @@ pub(super) fn load(
     folder: &Path,
     file: &str,
     hail: bool,
+    loader: Loader,
 ) -> Result<Vec<mu_ir::diag::Diagnostic>, String> {
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    load_text(mu, file, &text, hail).map_err(|error| error.to_string())
+    load_text(mu, file, &text, hail, loader).map_err(|error| error.to_string())
 }
 
-/// Loads a bundle or HAIL script; its warnings.
+/// Loads a bundle (with `loader`) or a HAIL script; its warnings.
 pub(super) fn load_text(
     mu: &mut Mu,
     name: &str,
     text: &str,
     hail: bool,
+    loader: Loader,
 ) -> Result<Vec<mu_ir::diag::Diagnostic>, crate::LoadError> {
-    if hail { mu.load_hail(name, text) } else { mu.load_bundle(name, text) }
+    if hail { mu.load_hail(name, text) } else { loader(mu, name, text) }
 }

@@ -6,9 +6,10 @@
 //! ```
 
 use crate::codes::Code;
-use crate::ids::SourceId;
+use crate::ids::{MuId, SourceId};
 
-/// A range of bytes in a source text.
+/// A range of bytes in a source text. For what an IR builder made there is no text; such a span holds the id of the
+/// node instead, so that messages can name it ([`Span::built`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// The source text, [`Span::NO_SOURCE`] where an entity was built without one.
@@ -28,6 +29,16 @@ impl Span {
     /// A span in `source`, in bytes.
     pub fn new(source: SourceId, start: usize, end: usize) -> Span {
         Span { source, start: start as u32, end: end as u32 }
+    }
+
+    /// The place of something that was built under an id.
+    pub fn built(id: MuId) -> Span {
+        Span { source: Self::NO_SOURCE, start: id.0, end: id.0 }
+    }
+
+    /// The id, if the span is the place of something built.
+    pub fn built_id(self) -> Option<MuId> {
+        (!self.is_some() && self.start != 0).then_some(MuId(self.start))
     }
 
     /// Whether the span points into a text.
@@ -68,7 +79,7 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// One line: what is wrong here, with the names of the program.
     pub message: String,
-    /// The place; [`Span::NONE`] for bundles built through the API.
+    /// The place; no text for bundles built through the API, whose messages name the place.
     pub primary: Label,
     /// Other places that matter.
     pub secondary: Vec<Label>,

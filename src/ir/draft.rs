@@ -134,7 +134,7 @@ impl<V> ConstCtor<V> {
 }
 
 /// The symbols of a draft: an interner for names, plus reserved ids.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub struct Symbols {
     arena: String,
     entries: Vec<SymEntry>,
@@ -144,7 +144,7 @@ pub struct Symbols {
     hasher: DefaultHashBuilder,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct SymEntry {
     /// Range of the name in the arena; empty for a nameless symbol.
     start: u32,
@@ -155,7 +155,7 @@ struct SymEntry {
 
 /// A hasher without random seeds, for keys that a text cannot choose freely (numbers of entities): nothing can depend
 /// on the seed, and it is quick. For names see [`Symbols`].
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct FixedHasher;
 
 impl BuildHasher for FixedHasher {
@@ -230,6 +230,11 @@ impl Symbols {
             hasher.hash_one(&arena[entry.start as usize..entry.end as usize])
         });
         sym
+    }
+
+    /// The symbol that has a name already.
+    pub fn find(&self, name: &str) -> Option<Sym> {
+        self.table.find(self.hasher.hash_one(name), |&sym| self.name(sym) == Some(name)).copied()
     }
 
     /// A symbol for an id the client reserved, with an optional name.

@@ -19,6 +19,7 @@
 //! * Nothing here depends on the iteration order of a hash map.
 #![forbid(unsafe_code)]
 
+pub mod builder;
 pub mod codes;
 pub mod diag;
 pub mod draft;

@@ -23,6 +23,7 @@ use crate::program::*;
 use crate::types::{Signature, Type};
 use crate::verify;
 use hashbrown::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How to load a bundle.
@@ -84,25 +85,83 @@ pub fn load(
     linker.resolve_all(options);
     let (mut errors, spans, verifiable) = (linker.errors, linker.spans, linker.verifiable);
     if !verifiable || errors.is_full() {
-        program.truncate(&before);
-        return Err(finish(errors.0));
+        undo(program, draft, &before);
+        return Err(finish(name_places(draft, errors.0)));
     }
     // Names that are wrong inside functions do not hide other errors: the verifier passes over those instructions.
     let found = verify::verify(program, &mark, draft, &spans, verify::Options { lenient: options.lenient });
     let (more, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|diag| diag.severity == Severity::Error);
     errors.0.extend(more);
-    let errors = errors.0;
     if errors.is_empty() {
-        Ok(Loaded { mark, warnings })
+        debug_assert!(verify::all_typed(program, &mark), "a good bundle has an untyped variable");
+        Ok(Loaded { mark, warnings: name_places(draft, warnings) })
     } else {
-        program.truncate(&before);
-        Err(finish(errors))
+        undo(program, draft, &before);
+        Err(finish(name_places(draft, errors.0)))
     }
 }
 
+/// Makes a program what it was at `before`, when loading `draft` began: what the draft added is forgotten, and ids that
+/// its builder had reserved are unused again.
+pub fn undo(program: &mut Program, draft: &Draft, before: &Mark) {
+    for index in 0..draft.symbols.len() {
+        let id = draft.symbols.id(Sym::new(index));
+        if program.entity(id).is_some_and(|entity| before.is_older_than(entity)) {
+            program.set_entity(id, Entity::Reserved);
+        }
+    }
+    program.truncate(before);
+}
+
+/// Says in messages where something is that was built instead of written: there is no text to point into.
+fn name_places(draft: &Draft, mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let wanted: BTreeSet<MuId> = errors.iter().filter_map(|error| error.primary.span.built_id()).collect();
+    if wanted.is_empty() {
+        return errors;
+    }
+    let mut places: BTreeMap<MuId, String> = BTreeMap::new();
+    let show = |name: Use| match draft.symbols.name(name.sym) {
+        Some(text) => text.to_owned(),
+        None => format!("#{}", draft.symbols.id(name.sym).0),
+    };
+    let mut note = |name: Use, place: String| {
+        let id = draft.symbols.id(name.sym);
+        if wanted.contains(&id) {
+            places.insert(id, place);
+        }
+    };
+    for def in &draft.defs {
+        match &def.kind {
+            DefKind::Type { name, .. }
+            | DefKind::Sig { name, .. }
+            | DefKind::Const { name, .. }
+            | DefKind::Global { name, .. }
+            | DefKind::FuncDecl { name, .. }
+            | DefKind::Expose { name, .. } => note(*name, show(*name)),
+            DefKind::FuncDef(func) => {
+                note(func.version, show(func.version));
+                for block in &func.blocks {
+                    let block_name = format!("{} of {}", show(block.name), show(func.version));
+                    note(block.name, block_name.clone());
+                    for inst in &block.insts {
+                        let Some(name) = inst.name else { continue };
+                        note(name, format!("{} {} in {block_name}", inst.op.mnemonic(), show(name)));
+                    }
+                }
+            }
+        }
+    }
+    for error in &mut errors {
+        if let Some(place) = error.primary.span.built_id().and_then(|id| places.get(&id)) {
+            error.message = format!("{} (in {place})", error.message);
+        }
+    }
+    errors
+}
+
 /// Orders errors by place and bounds their number.
-fn finish(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(crate) fn finish(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.sort_by_key(|error| (error.primary.span, error.code.number));
     errors.truncate(ERRORS_MAX);
     errors
@@ -482,10 +541,13 @@ impl<'p> Linker<'p> {
             Lookup::Found(entity) => Some(entity),
             Lookup::Missing => None,
             Lookup::Unknown => {
+                // The id goes first: a name that a builder gave does not refer to what has that name already.
                 let id = self.draft.symbols.id(sym);
                 let entity = match self.draft.symbols.name(sym) {
+                    _ if id != MuId::NONE => {
+                        self.program.entity(id).filter(|&entity| entity != Entity::Reserved)
+                    }
                     Some(name) => self.program.lookup(name),
-                    None if id != MuId::NONE => self.program.entity(id),
                     None => None,
                 };
                 self.found[sym.index()] = entity.map_or(Lookup::Missing, Lookup::Found);

@@ -189,6 +189,18 @@ pub struct Predefined {
     pub ref_void: TypeId,
 }
 
+/// Tells programs apart: equal only to its own clones.
+#[derive(Clone, Debug)]
+pub struct Identity(Arc<()>);
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Identity) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Identity {}
+
 /// Everything an instance has loaded.
 pub struct Program {
     /// Types and signatures.
@@ -207,6 +219,7 @@ pub struct Program {
     pub sources: Vec<Source>,
     /// Predefined types.
     pub predefined: Predefined,
+    identity: Identity,
     names: Names,
     /// Entities of user ids; index 0 is id [`MuId::FIRST_USER`].
     entities: Vec<Entity>,
@@ -276,6 +289,7 @@ impl Program {
             exposes: Vec::new(),
             sources: Vec::new(),
             predefined,
+            identity: Identity(Arc::new(())),
             names: Names::default(),
             entities: Vec::new(),
             reserved: Vec::new(),
@@ -295,6 +309,11 @@ impl Program {
             program.define_reserved(id, entity, names);
         }
         program
+    }
+
+    /// What tells this program from others.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     fn define_reserved(&mut self, id: MuId, entity: Entity, names: &[&str]) {
@@ -438,6 +457,7 @@ impl Program {
     /// Forgets everything that was appended since `mark`, versions added to older functions included.
     ///
     /// The work is proportional to what goes, not to what stays: a large program must not make small mistakes slow.
+    /// What ids stand for that were reserved before the mark and used after it is for [`crate::link::undo`].
     pub fn truncate(&mut self, mark: &Mark) {
         for ver in &self.func_vers[mark.func_vers..] {
             if let Some(func) = self.funcs.get_mut(ver.func.index()) {
@@ -457,6 +477,22 @@ impl Program {
 }
 
 impl Mark {
+    /// Whether an entity was appended after the mark.
+    pub fn is_older_than(&self, entity: Entity) -> bool {
+        match entity {
+            Entity::Type(ty) => ty.index() >= self.types(),
+            Entity::Sig(sig) => sig.index() >= self.sigs(),
+            Entity::Const(id) => id.index() >= self.consts,
+            Entity::Global(id) => id.index() >= self.globals,
+            Entity::Func(id) => id.index() >= self.funcs,
+            Entity::Expose(id) => id.index() >= self.exposes,
+            Entity::FuncVer(ver) | Entity::Block(ver, _) | Entity::Var(ver, _) | Entity::Inst(ver, ..) => {
+                ver.index() >= self.func_vers
+            }
+            Entity::Comm(_) | Entity::Reserved => false,
+        }
+    }
+
     /// Index of the first type after the mark.
     pub fn types(&self) -> usize {
         self.types.types()

@@ -60,7 +60,7 @@ undefined_behaviours! {
     BadHandle 33 "uvm-client-interface#handles" "a handle that is closed, foreign or of the wrong type";
     SharedContext 34 "uvm-client-interface#the-client-context" "one client context used by two threads at a time";
     BadTrapResult 35 "uvm-client-interface#trap-handling" "a trap handler left its results unset or wrong";
-    BadBuilderNode 36 "irbuilder#builder" "an IR builder node used in the wrong place or after load";
+    BadBuilderNode 36 "irbuilder#builder" "an IR builder that is NULL, or used after load or abort";
     HailSelfRead 37 "hail#memory-initialisation" "a HAIL initialiser reads the location being written";
     NoExceptionClause 38 "instruction-set#exception-clause" "an instruction continued exceptionally without an exception clause";
     BadNativeCallee 39 "native-interface#unsafe-native-call" "CCALL of a NULL function pointer";

@@ -5,6 +5,7 @@
 //!
 //! | module     | what                                                                   |
 //! |------------|------------------------------------------------------------------------|
+//! | [`irbuilder`] | the common instructions of the IR builder                         |
 //! | [`layout`] | sizes, offsets, leaves and reference maps of types                     |
 //! | [`heap`]   | heap objects and global cells: allocation, finding them, collection     |
 //! | [`collection`] | allocation that collects; the roots of an instance                 |
@@ -26,6 +27,7 @@ pub mod collection;
 pub mod futex;
 pub mod handles;
 pub mod heap;
+pub mod irbuilder;
 pub mod layout;
 pub mod memory;
 pub mod meta;

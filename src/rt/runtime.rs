@@ -16,6 +16,7 @@ use crate::os::OsError;
 use crate::stack::Stacks;
 use crate::stress::{GcStress, StressCounts};
 use crate::thread::Threads;
+use mu_ir::builder::{IrBuilder, OpenBuilders};
 use mu_ir::codes::load as code;
 use mu_ir::diag::Diagnostic;
 use mu_ir::draft::Draft;
@@ -146,6 +147,10 @@ pub struct Runtime {
     pub watchpoints: BTreeMap<u32, bool>,
     /// The Mu function that handles traps, if one was set: it comes before the client's handler.
     pub trap_handler: Option<MuTrapHandler>,
+    /// The IR builders that Mu code has open.
+    pub builders: OpenBuilders,
+    /// Why the last bundle that Mu code built could not be loaded.
+    pub load_errors: Vec<Diagnostic>,
     /// Limits and switches.
     pub config: Config,
     /// Counts loads and redefinitions, so that tiers know when what they remember may be old.
@@ -182,6 +187,8 @@ impl Runtime {
             stacks_killed: 0,
             watchpoints: BTreeMap::new(),
             trap_handler: None,
+            builders: OpenBuilders::default(),
+            load_errors: Vec::new(),
             config,
             epoch: 0,
         })
@@ -197,7 +204,7 @@ impl Runtime {
         if let Err(error) = self.make_globals() {
             self.globals.truncate(loaded.mark.globals());
             self.global_units.truncate(units);
-            self.program.truncate(&before);
+            link::undo(&mut self.program, draft, &before);
             let type_count = self.program.types.type_count();
             self.layouts.truncate(type_count);
             return Err(vec![*error]);
@@ -205,6 +212,13 @@ impl Runtime {
         self.note_functions(&loaded.mark);
         self.epoch += 1;
         Ok(loaded.warnings)
+    }
+
+    /// Loads what a builder built. Answers the warnings.
+    pub fn load_built(&mut self, builder: IrBuilder) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let draft = builder.finish(&self.program)?;
+        let before = self.program.mark();
+        self.load(&draft, before)
     }
 
     fn make_globals(&mut self) -> Result<(), Box<Diagnostic>> {

@@ -18,6 +18,7 @@
 use mu_ir::ids::{BlockIdx, FuncId, FuncVerId, InstIdx, SigId, TypeId};
 use mu_ir::table::{CommInst, MemOrder, Op, RmwOp};
 use mu_rt::layout::LeafKind;
+use std::sync::Arc;
 
 /// A word of the frame.
 pub type Slot = u32;
@@ -80,6 +81,9 @@ pub struct CallInfo {
     pub resume: u32,
 }
 
+/// How a signature is called natively, or why it cannot be.
+pub type NativeCallSig = Result<mu_rt::native::NativeSig, mu_rt::native::UnsupportedReason>;
+
 /// A native call.
 #[derive(Clone, Debug)]
 pub struct NativeCallInfo {
@@ -87,8 +91,8 @@ pub struct NativeCallInfo {
     pub args: List,
     /// Slot of the callee's address.
     pub callee: Slot,
-    /// How the convention passes them; the reason if it cannot.
-    pub native: Result<mu_rt::native::NativeSig, String>,
+    /// How the convention passes them; the reason if it cannot. Shared by all calls of a signature.
+    pub native: Arc<NativeCallSig>,
     /// Index of its [`Resume`].
     pub resume: u32,
 }

@@ -26,6 +26,8 @@ pub(crate) enum Stop {
     Event(Event),
     /// A function must be decoded; then run again.
     NeedCode(FuncId),
+    /// A bundle was loaded, and what is known of functions may be old; then run again.
+    Loaded,
 }
 
 /// The running frame, for instructions that live in other files.
@@ -77,6 +79,8 @@ pub(crate) enum Flow {
     Exceptional(u32, u64),
     /// In the top frame of the stack the thread is bound to now; the frame has its pc.
     Reload,
+    /// With the next instruction, but a bundle was loaded.
+    Loaded,
     /// Not.
     Stop(Event),
 }
@@ -455,11 +459,15 @@ pub(crate) fn run<const TRACE: bool>(
                 Flow::Exceptional(edge, exception) => {
                     pc = control_flow::take_exceptional_edge(code, slots, edge, exception);
                 }
-                Flow::Reload | Flow::Stop(_) => break flow,
+                Flow::Reload | Flow::Loaded | Flow::Stop(_) => break flow,
             }
         };
         match flow {
             Flow::Reload => {}
+            Flow::Loaded => {
+                save(rt, thread, region, fp, pc + 1);
+                break Stop::Loaded;
+            }
             Flow::Stop(event) => {
                 save(rt, thread, region, fp, pc);
                 break Stop::Event(event);

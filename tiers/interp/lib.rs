@@ -12,6 +12,7 @@
 //! | [`threads`]             | NEWTHREAD, the futex instructions                                          |
 //! | [`metacircular`]        | the common instructions `@uvm.meta.*`                                      |
 //! | [`native_calls`]        | CCALL                                                                      |
+//! | `irbuilder`             | the common instructions of the IR builder                                  |
 //! | [`exec`]                | the loop: what happens at each instruction, in one match                   |
 //!
 //! How it works. [`decode`] turns a function version into [`code::Code`] once; [`exec`] executes it. Frames are data
@@ -34,6 +35,7 @@ pub mod control_flow;
 pub mod decode;
 pub mod exec;
 pub mod frames;
+mod irbuilder;
 pub mod memory_operations;
 pub mod metacircular;
 pub mod native_calls;
@@ -97,6 +99,7 @@ impl Interp {
             };
             match stop {
                 exec::Stop::Event(event) => return event,
+                exec::Stop::Loaded => {}
                 exec::Stop::NeedCode(func) => {
                     if let Some(tracer) = &mut tracer {
                         tracer.instruction_again();

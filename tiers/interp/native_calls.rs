@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 /// CCALL
 pub(crate) fn ccall(here: &Here<'_>, info: &NativeCallInfo, pc: usize) -> Flow {
     here.region.set_pc(here.fp, pc as u64);
-    let sig = match &info.native {
+    let sig = match &*info.native {
         Ok(sig) => sig,
         Err(reason) => return Flow::Stop(Event::Unsupported(format!("CCALL on the interpreter: {reason}"))),
     };
@@ -22,10 +22,11 @@ pub(crate) fn ccall(here: &Here<'_>, info: &NativeCallInfo, pc: usize) -> Flow {
         return Flow::Stop(Event::Undefined(Ub::BadNativeCallee));
     }
     let args: SmallVec<[u64; 8]> = here.code.list(info.args).iter().map(|&slot| here.get(slot)).collect();
-    let word = native::call(callee, sig, &args);
     let resume = &here.code.resumes[info.resume as usize];
-    if resume.results.words > 0 {
-        here.set(resume.results.base, word);
+    let mut results: SmallVec<[u64; 8]> = SmallVec::from_elem(0, resume.results.words as usize);
+    native::call(callee, sig, &args, &mut results);
+    for (slot, &word) in (resume.results.base..).zip(&results) {
+        here.set(slot, word);
     }
     match resume.nor {
         NONE => Flow::Next,

@@ -6,6 +6,7 @@ use crate::control_flow;
 use crate::decode::func_of_word;
 use crate::exec::{Flow, Here, save};
 use crate::frames::{Maps, push_fresh};
+use crate::irbuilder;
 use crate::metacircular;
 use crate::threads;
 use mu_ir::ids::FuncId;
@@ -79,6 +80,9 @@ pub(crate) fn comm(
     rt: &mut Runtime,
     thread: &mut Thread,
 ) -> Result<Flow, FuncId> {
+    if info.inst.is_irbuilder() {
+        return Ok(irbuilder::comm(here, info, rt));
+    }
     let args = here.code.list(info.args);
     let arg = |index: usize| here.get(args[index]);
     let undefined = |ub| Ok(Flow::Stop(Event::Undefined(ub)));

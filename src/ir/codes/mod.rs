@@ -5,11 +5,13 @@
 //! * `MU-E3xxx` verifier ([`verify`])
 //! * `MU-E4xxx` loading and linking ([`load`])
 //! * `MU-E5xxx` HAIL scripts ([`hail`])
+//! * `MU-E6xxx` misuse of the IR builder ([`builder`])
 //! * `MU-Uxxxx` undefined behaviour: see [`crate::ub`]
 //!
 //! Each code has a title (the rule, one line) and an explanation for `mu explain`. Every code is provoked by at least
 //! one conformance script or test; `tests/tidy.rs` checks that.
 
+pub mod builder;
 pub mod hail;
 pub mod load;
 pub mod name;
@@ -54,7 +56,8 @@ macro_rules! codes {
 }
 
 /// All ranges.
-pub const RANGES: &[&[Code]] = &[parse::CODES, name::CODES, verify::CODES, load::CODES, hail::CODES];
+pub const RANGES: &[&[Code]] =
+    &[parse::CODES, name::CODES, verify::CODES, load::CODES, hail::CODES, builder::CODES];
 
 /// All codes, ascending.
 pub fn all() -> impl Iterator<Item = Code> {
@@ -73,7 +76,7 @@ pub fn find(text: &str) -> Option<Code> {
 mod tests {
     #[test]
     fn codes_ascend_within_their_thousand() {
-        for (range, first) in super::RANGES.iter().zip([1000u16, 2000, 3000, 4000, 5000]) {
+        for (range, first) in super::RANGES.iter().zip([1000u16, 2000, 3000, 4000, 5000, 6000]) {
             let mut last = first;
             for code in *range {
                 assert!(code.number > last && code.number < first + 1000, "{} is out of order", code.name);

@@ -33,8 +33,14 @@ pub enum Ct {
     StackRef,
     /// `framecursorref`
     FrameCursor,
+    /// `float`
+    Float,
     /// `irbuilderref`
     IrBuilder,
+    /// `iref<int<32>>`: the first of as many ids or flags as the next `int<64>` operand says; NULL if there are none.
+    IdArray,
+    /// `iref<int<64>>`: likewise, of 64-bit words.
+    WordArray,
     /// `@uvm.meta.bytes.r`, a `ref<hybrid<int<64> int<8>>>`
     BytesRef,
     /// `@uvm.meta.refs.r`, a `ref<hybrid<int<64> ref<void>>>`
@@ -58,8 +64,6 @@ pub enum Ct {
 pub enum CommParams {
     /// Exactly these.
     Fixed(&'static [Ct]),
-    /// An `irbuilderref`, then what the builder function of the same name takes.
-    Builder,
 }
 
 /// When and where a common instruction can be executed by the tiers of today.
@@ -127,7 +131,7 @@ macro_rules! mu_comm_insts {
     };
 }
 
-use CommParams::{Builder, Fixed};
+use CommParams::Fixed;
 use Ct::*;
 
 mu_comm_insts! {
@@ -181,87 +185,87 @@ mu_comm_insts! {
     MetaDisableWatchpoint "@uvm.meta.disable_watchpoint" 0x25f 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Now "common-insts#watchpoint-operations" "disable all watchpoints of an id";
     MetaSetTrapHandler    "@uvm.meta.set_trap_handler"   0x260 0 0 0 Fixed(&[TrapHandler, RefVoid]), [] [Writes] [BadCallee] Now "common-insts#trap-handling" "make a Mu function the trap handler";
 
-    IbNewIrBuilder "@uvm.irbuilder.new_ir_builder" 0x270 0 0 0 Fixed(&[]), [IrBuilder] [Allocates] [BadBuilderNode] Later "irbuilder#new-ir-builder" "make an IR builder";
-    IbLoad "@uvm.irbuilder.load" 0x300 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#load" "load the bundle being built";
-    IbAbort "@uvm.irbuilder.abort" 0x301 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#abort" "give up the bundle being built";
-    IbGenSym "@uvm.irbuilder.gen_sym" 0x302 0 0 0 Builder, [I32] [Writes] [BadBuilderNode] Later "irbuilder#gen-sym" "reserve an id, optionally with a name";
-    IbNewTypeInt "@uvm.irbuilder.new_type_int" 0x303 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-int" "add a type: type int";
-    IbNewTypeFloat "@uvm.irbuilder.new_type_float" 0x304 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-float" "add a type: type float";
-    IbNewTypeDouble "@uvm.irbuilder.new_type_double" 0x305 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-double" "add a type: type double";
-    IbNewTypeUptr "@uvm.irbuilder.new_type_uptr" 0x306 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-uptr" "add a type: type uptr";
-    IbNewTypeUfuncptr "@uvm.irbuilder.new_type_ufuncptr" 0x307 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-ufuncptr" "add a type: type ufuncptr";
-    IbNewTypeStruct "@uvm.irbuilder.new_type_struct" 0x308 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-struct" "add a type: type struct";
-    IbNewTypeHybrid "@uvm.irbuilder.new_type_hybrid" 0x309 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-hybrid" "add a type: type hybrid";
-    IbNewTypeArray "@uvm.irbuilder.new_type_array" 0x30a 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-array" "add a type: type array";
-    IbNewTypeVector "@uvm.irbuilder.new_type_vector" 0x30b 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-vector" "add a type: type vector";
-    IbNewTypeVoid "@uvm.irbuilder.new_type_void" 0x30c 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-void" "add a type: type void";
-    IbNewTypeRef "@uvm.irbuilder.new_type_ref" 0x30d 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-ref" "add a type: type ref";
-    IbNewTypeIref "@uvm.irbuilder.new_type_iref" 0x30e 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-iref" "add a type: type iref";
-    IbNewTypeWeakref "@uvm.irbuilder.new_type_weakref" 0x30f 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-weakref" "add a type: type weakref";
-    IbNewTypeFuncref "@uvm.irbuilder.new_type_funcref" 0x310 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-funcref" "add a type: type funcref";
-    IbNewTypeTagref64 "@uvm.irbuilder.new_type_tagref64" 0x311 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-tagref64" "add a type: type tagref64";
-    IbNewTypeThreadref "@uvm.irbuilder.new_type_threadref" 0x312 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-threadref" "add a type: type threadref";
-    IbNewTypeStackref "@uvm.irbuilder.new_type_stackref" 0x313 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-stackref" "add a type: type stackref";
-    IbNewTypeFramecursorref "@uvm.irbuilder.new_type_framecursorref" 0x314 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-framecursorref" "add a type: type framecursorref";
-    IbNewTypeIrbuilderref "@uvm.irbuilder.new_type_irbuilderref" 0x315 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-type-irbuilderref" "add a type: type irbuilderref";
-    IbNewFuncsig "@uvm.irbuilder.new_funcsig" 0x316 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-funcsig" "add a node: funcsig";
-    IbNewConstInt "@uvm.irbuilder.new_const_int" 0x317 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-int" "add a constant: const int";
-    IbNewConstIntEx "@uvm.irbuilder.new_const_int_ex" 0x318 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-int-ex" "add a constant: const int ex";
-    IbNewConstFloat "@uvm.irbuilder.new_const_float" 0x319 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-float" "add a constant: const float";
-    IbNewConstDouble "@uvm.irbuilder.new_const_double" 0x31a 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-double" "add a constant: const double";
-    IbNewConstNull "@uvm.irbuilder.new_const_null" 0x31b 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-null" "add a constant: const null";
-    IbNewConstSeq "@uvm.irbuilder.new_const_seq" 0x31c 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-seq" "add a constant: const seq";
-    IbNewConstExtern "@uvm.irbuilder.new_const_extern" 0x31d 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-const-extern" "add a constant: const extern";
-    IbNewGlobalCell "@uvm.irbuilder.new_global_cell" 0x31e 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-global-cell" "add a node: global cell";
-    IbNewFunc "@uvm.irbuilder.new_func" 0x31f 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-func" "add a node: func";
-    IbNewExpFunc "@uvm.irbuilder.new_exp_func" 0x320 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-exp-func" "add a node: exp func";
-    IbNewFuncVer "@uvm.irbuilder.new_func_ver" 0x321 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-func-ver" "add a node: func ver";
-    IbNewBb "@uvm.irbuilder.new_bb" 0x322 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-bb" "add a node: bb";
-    IbNewDestClause "@uvm.irbuilder.new_dest_clause" 0x323 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-dest-clause" "add a node: dest clause";
-    IbNewExcClause "@uvm.irbuilder.new_exc_clause" 0x324 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-exc-clause" "add a node: exc clause";
-    IbNewKeepaliveClause "@uvm.irbuilder.new_keepalive_clause" 0x325 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-keepalive-clause" "add a node: keepalive clause";
-    IbNewCscRetWith "@uvm.irbuilder.new_csc_ret_with" 0x326 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-csc-ret-with" "add a node: csc ret with";
-    IbNewCscKillOld "@uvm.irbuilder.new_csc_kill_old" 0x327 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-csc-kill-old" "add a node: csc kill old";
-    IbNewNscPassValues "@uvm.irbuilder.new_nsc_pass_values" 0x328 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-nsc-pass-values" "add a node: nsc pass values";
-    IbNewNscThrowExc "@uvm.irbuilder.new_nsc_throw_exc" 0x329 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-nsc-throw-exc" "add a node: nsc throw exc";
-    IbNewBinop "@uvm.irbuilder.new_binop" 0x32a 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-binop" "add a node: binop";
-    IbNewBinopWithStatus "@uvm.irbuilder.new_binop_with_status" 0x32b 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-binop-with-status" "add a node: binop with status";
-    IbNewCmp "@uvm.irbuilder.new_cmp" 0x32c 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-cmp" "add a node: cmp";
-    IbNewConv "@uvm.irbuilder.new_conv" 0x32d 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-conv" "add a node: conv";
-    IbNewSelect "@uvm.irbuilder.new_select" 0x32e 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-select" "add a node: select";
-    IbNewBranch "@uvm.irbuilder.new_branch" 0x32f 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-branch" "add a node: branch";
-    IbNewBranch2 "@uvm.irbuilder.new_branch2" 0x330 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-branch2" "add a node: branch2";
-    IbNewSwitch "@uvm.irbuilder.new_switch" 0x331 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-switch" "add a node: switch";
-    IbNewCall "@uvm.irbuilder.new_call" 0x332 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-call" "add a node: call";
-    IbNewTailcall "@uvm.irbuilder.new_tailcall" 0x333 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-tailcall" "add a node: tailcall";
-    IbNewRet "@uvm.irbuilder.new_ret" 0x334 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-ret" "add a node: ret";
-    IbNewThrow "@uvm.irbuilder.new_throw" 0x335 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-throw" "add a node: throw";
-    IbNewExtractvalue "@uvm.irbuilder.new_extractvalue" 0x336 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-extractvalue" "add a node: extractvalue";
-    IbNewInsertvalue "@uvm.irbuilder.new_insertvalue" 0x337 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-insertvalue" "add a node: insertvalue";
-    IbNewExtractelement "@uvm.irbuilder.new_extractelement" 0x338 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-extractelement" "add a node: extractelement";
-    IbNewInsertelement "@uvm.irbuilder.new_insertelement" 0x339 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-insertelement" "add a node: insertelement";
-    IbNewShufflevector "@uvm.irbuilder.new_shufflevector" 0x33a 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-shufflevector" "add a node: shufflevector";
-    IbNewNew "@uvm.irbuilder.new_new" 0x33b 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-new" "add a node: new";
-    IbNewNewhybrid "@uvm.irbuilder.new_newhybrid" 0x33c 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-newhybrid" "add a node: newhybrid";
-    IbNewAlloca "@uvm.irbuilder.new_alloca" 0x33d 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-alloca" "add a node: alloca";
-    IbNewAllocahybrid "@uvm.irbuilder.new_allocahybrid" 0x33e 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-allocahybrid" "add a node: allocahybrid";
-    IbNewGetiref "@uvm.irbuilder.new_getiref" 0x33f 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-getiref" "add a node: getiref";
-    IbNewGetfieldiref "@uvm.irbuilder.new_getfieldiref" 0x340 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-getfieldiref" "add a node: getfieldiref";
-    IbNewGetelemiref "@uvm.irbuilder.new_getelemiref" 0x341 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-getelemiref" "add a node: getelemiref";
-    IbNewShiftiref "@uvm.irbuilder.new_shiftiref" 0x342 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-shiftiref" "add a node: shiftiref";
-    IbNewGetvarpartiref "@uvm.irbuilder.new_getvarpartiref" 0x343 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-getvarpartiref" "add a node: getvarpartiref";
-    IbNewLoad "@uvm.irbuilder.new_load" 0x344 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-load" "add a node: load";
-    IbNewStore "@uvm.irbuilder.new_store" 0x345 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-store" "add a node: store";
-    IbNewCmpxchg "@uvm.irbuilder.new_cmpxchg" 0x346 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-cmpxchg" "add a node: cmpxchg";
-    IbNewAtomicrmw "@uvm.irbuilder.new_atomicrmw" 0x347 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-atomicrmw" "add a node: atomicrmw";
-    IbNewFence "@uvm.irbuilder.new_fence" 0x348 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-fence" "add a node: fence";
-    IbNewTrap "@uvm.irbuilder.new_trap" 0x349 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-trap" "add a node: trap";
-    IbNewWatchpoint "@uvm.irbuilder.new_watchpoint" 0x34a 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-watchpoint" "add a node: watchpoint";
-    IbNewWpbranch "@uvm.irbuilder.new_wpbranch" 0x34b 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-wpbranch" "add a node: wpbranch";
-    IbNewCcall "@uvm.irbuilder.new_ccall" 0x34c 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-ccall" "add a node: ccall";
-    IbNewNewthread "@uvm.irbuilder.new_newthread" 0x34d 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-newthread" "add a node: newthread";
-    IbNewSwapstack "@uvm.irbuilder.new_swapstack" 0x34e 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-swapstack" "add a node: swapstack";
-    IbNewComminst "@uvm.irbuilder.new_comminst" 0x34f 0 0 0 Builder, [] [Writes] [BadBuilderNode] Later "irbuilder#new-comminst" "add a node: comminst";
+    IbNewIrBuilder "@uvm.irbuilder.new_ir_builder" 0x270 0 0 0 Fixed(&[]), [IrBuilder] [Allocates] [] Now "irbuilder#new-ir-builder" "make an IR builder";
+    IbLoad "@uvm.irbuilder.load" 0x300 0 0 0 Fixed(&[IrBuilder]), [] [Writes Safepoint] [BadBuilderNode BadBundle] Now "irbuilder#load" "load the bundle being built";
+    IbAbort "@uvm.irbuilder.abort" 0x301 0 0 0 Fixed(&[IrBuilder]), [] [Writes] [BadBuilderNode] Now "irbuilder#abort" "give up the bundle being built";
+    IbGenSym "@uvm.irbuilder.gen_sym" 0x302 0 0 0 Fixed(&[IrBuilder, BytesRef]), [I32] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#gen-sym" "reserve an id, optionally with a name";
+    IbNewTypeInt "@uvm.irbuilder.new_type_int" 0x303 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-int" "make a type: int";
+    IbNewTypeFloat "@uvm.irbuilder.new_type_float" 0x304 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-float" "make a type: float";
+    IbNewTypeDouble "@uvm.irbuilder.new_type_double" 0x305 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-double" "make a type: double";
+    IbNewTypeUptr "@uvm.irbuilder.new_type_uptr" 0x306 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-uptr" "make a type: uptr";
+    IbNewTypeUfuncptr "@uvm.irbuilder.new_type_ufuncptr" 0x307 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-ufuncptr" "make a type: ufuncptr";
+    IbNewTypeStruct "@uvm.irbuilder.new_type_struct" 0x308 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-type-struct" "make a type: struct";
+    IbNewTypeHybrid "@uvm.irbuilder.new_type_hybrid" 0x309 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-type-hybrid" "make a type: hybrid";
+    IbNewTypeArray "@uvm.irbuilder.new_type_array" 0x30a 0 0 0 Fixed(&[IrBuilder, I32, I32, I64]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-array" "make a type: array";
+    IbNewTypeVector "@uvm.irbuilder.new_type_vector" 0x30b 0 0 0 Fixed(&[IrBuilder, I32, I32, I64]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-vector" "make a type: vector";
+    IbNewTypeVoid "@uvm.irbuilder.new_type_void" 0x30c 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-void" "make a type: void";
+    IbNewTypeRef "@uvm.irbuilder.new_type_ref" 0x30d 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-ref" "make a type: ref";
+    IbNewTypeIref "@uvm.irbuilder.new_type_iref" 0x30e 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-iref" "make a type: iref";
+    IbNewTypeWeakref "@uvm.irbuilder.new_type_weakref" 0x30f 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-weakref" "make a type: weakref";
+    IbNewTypeFuncref "@uvm.irbuilder.new_type_funcref" 0x310 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-funcref" "make a type: funcref";
+    IbNewTypeTagref64 "@uvm.irbuilder.new_type_tagref64" 0x311 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-tagref64" "make a type: tagref64";
+    IbNewTypeThreadref "@uvm.irbuilder.new_type_threadref" 0x312 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-threadref" "make a type: threadref";
+    IbNewTypeStackref "@uvm.irbuilder.new_type_stackref" 0x313 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-stackref" "make a type: stackref";
+    IbNewTypeFramecursorref "@uvm.irbuilder.new_type_framecursorref" 0x314 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-framecursorref" "make a type: framecursorref";
+    IbNewTypeIrbuilderref "@uvm.irbuilder.new_type_irbuilderref" 0x315 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-type-irbuilderref" "make a type: irbuilderref";
+    IbNewFuncsig "@uvm.irbuilder.new_funcsig" 0x316 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-funcsig" "make a function signature";
+    IbNewConstInt "@uvm.irbuilder.new_const_int" 0x317 0 0 0 Fixed(&[IrBuilder, I32, I32, I64]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-const-int" "make a constant: int";
+    IbNewConstIntEx "@uvm.irbuilder.new_const_int_ex" 0x318 0 0 0 Fixed(&[IrBuilder, I32, I32, WordArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-const-int-ex" "make a constant: int, of several words";
+    IbNewConstFloat "@uvm.irbuilder.new_const_float" 0x319 0 0 0 Fixed(&[IrBuilder, I32, I32, Float]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-const-float" "make a constant: float";
+    IbNewConstDouble "@uvm.irbuilder.new_const_double" 0x31a 0 0 0 Fixed(&[IrBuilder, I32, I32, Double]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-const-double" "make a constant: double";
+    IbNewConstNull "@uvm.irbuilder.new_const_null" 0x31b 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-const-null" "make a constant: null";
+    IbNewConstSeq "@uvm.irbuilder.new_const_seq" 0x31c 0 0 0 Fixed(&[IrBuilder, I32, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-const-seq" "make a constant: struct, array or vector";
+    IbNewConstExtern "@uvm.irbuilder.new_const_extern" 0x31d 0 0 0 Fixed(&[IrBuilder, I32, I32, BytesRef]), [] [Reads Writes] [BadBuilderNode NullAccess ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-const-extern" "make a constant: address of an external symbol";
+    IbNewGlobalCell "@uvm.irbuilder.new_global_cell" 0x31e 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-global-cell" "make a global cell";
+    IbNewFunc "@uvm.irbuilder.new_func" 0x31f 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-func" "make a function";
+    IbNewExpFunc "@uvm.irbuilder.new_exp_func" 0x320 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-exp-func" "make an exposed function";
+    IbNewFuncVer "@uvm.irbuilder.new_func_ver" 0x321 0 0 0 Fixed(&[IrBuilder, I32, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-func-ver" "make a function version of basic blocks";
+    IbNewBb "@uvm.irbuilder.new_bb" 0x322 0 0 0 Fixed(&[IrBuilder, I32, IdArray, IdArray, I64, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-bb" "make a basic block of instructions";
+    IbNewDestClause "@uvm.irbuilder.new_dest_clause" 0x323 0 0 0 Fixed(&[IrBuilder, I32, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-dest-clause" "make a destination clause";
+    IbNewExcClause "@uvm.irbuilder.new_exc_clause" 0x324 0 0 0 Fixed(&[IrBuilder, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-exc-clause" "make an exception clause";
+    IbNewKeepaliveClause "@uvm.irbuilder.new_keepalive_clause" 0x325 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-keepalive-clause" "make a keep-alive clause";
+    IbNewCscRetWith "@uvm.irbuilder.new_csc_ret_with" 0x326 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-csc-ret-with" "make the current-stack clause RET_WITH";
+    IbNewCscKillOld "@uvm.irbuilder.new_csc_kill_old" 0x327 0 0 0 Fixed(&[IrBuilder, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-csc-kill-old" "make the current-stack clause KILL_OLD";
+    IbNewNscPassValues "@uvm.irbuilder.new_nsc_pass_values" 0x328 0 0 0 Fixed(&[IrBuilder, I32, IdArray, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-nsc-pass-values" "make the new-stack clause PASS_VALUES";
+    IbNewNscThrowExc "@uvm.irbuilder.new_nsc_throw_exc" 0x329 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-nsc-throw-exc" "make the new-stack clause THROW_EXC";
+    IbNewBinop "@uvm.irbuilder.new_binop" 0x32a 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-binop" "make a binary operation";
+    IbNewBinopWithStatus "@uvm.irbuilder.new_binop_with_status" 0x32b 0 0 0 Fixed(&[IrBuilder, I32, I32, IdArray, I64, I32, I32, I32, I32, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-binop-with-status" "make a binary operation with status results";
+    IbNewCmp "@uvm.irbuilder.new_cmp" 0x32c 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-cmp" "make a comparison";
+    IbNewConv "@uvm.irbuilder.new_conv" 0x32d 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-conv" "make a conversion";
+    IbNewSelect "@uvm.irbuilder.new_select" 0x32e 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-select" "make an instruction: SELECT";
+    IbNewBranch "@uvm.irbuilder.new_branch" 0x32f 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-branch" "make an instruction: BRANCH";
+    IbNewBranch2 "@uvm.irbuilder.new_branch2" 0x330 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-branch2" "make an instruction: BRANCH2";
+    IbNewSwitch "@uvm.irbuilder.new_switch" 0x331 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, IdArray, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-switch" "make an instruction: SWITCH";
+    IbNewCall "@uvm.irbuilder.new_call" 0x332 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32, I32, IdArray, I64, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-call" "make an instruction: CALL";
+    IbNewTailcall "@uvm.irbuilder.new_tailcall" 0x333 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-tailcall" "make an instruction: TAILCALL";
+    IbNewRet "@uvm.irbuilder.new_ret" 0x334 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-ret" "make an instruction: RET";
+    IbNewThrow "@uvm.irbuilder.new_throw" 0x335 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-throw" "make an instruction: THROW";
+    IbNewExtractvalue "@uvm.irbuilder.new_extractvalue" 0x336 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-extractvalue" "make an instruction: EXTRACTVALUE";
+    IbNewInsertvalue "@uvm.irbuilder.new_insertvalue" 0x337 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-insertvalue" "make an instruction: INSERTVALUE";
+    IbNewExtractelement "@uvm.irbuilder.new_extractelement" 0x338 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-extractelement" "make an instruction: EXTRACTELEMENT";
+    IbNewInsertelement "@uvm.irbuilder.new_insertelement" 0x339 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-insertelement" "make an instruction: INSERTELEMENT";
+    IbNewShufflevector "@uvm.irbuilder.new_shufflevector" 0x33a 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-shufflevector" "make an instruction: SHUFFLEVECTOR";
+    IbNewNew "@uvm.irbuilder.new_new" 0x33b 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-new" "make an instruction: NEW";
+    IbNewNewhybrid "@uvm.irbuilder.new_newhybrid" 0x33c 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-newhybrid" "make an instruction: NEWHYBRID";
+    IbNewAlloca "@uvm.irbuilder.new_alloca" 0x33d 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-alloca" "make an instruction: ALLOCA";
+    IbNewAllocahybrid "@uvm.irbuilder.new_allocahybrid" 0x33e 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-allocahybrid" "make an instruction: ALLOCAHYBRID";
+    IbNewGetiref "@uvm.irbuilder.new_getiref" 0x33f 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-getiref" "make an instruction: GETIREF";
+    IbNewGetfieldiref "@uvm.irbuilder.new_getfieldiref" 0x340 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-getfieldiref" "make an instruction: GETFIELDIREF";
+    IbNewGetelemiref "@uvm.irbuilder.new_getelemiref" 0x341 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-getelemiref" "make an instruction: GETELEMIREF";
+    IbNewShiftiref "@uvm.irbuilder.new_shiftiref" 0x342 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-shiftiref" "make an instruction: SHIFTIREF";
+    IbNewGetvarpartiref "@uvm.irbuilder.new_getvarpartiref" 0x343 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-getvarpartiref" "make an instruction: GETVARPARTIREF";
+    IbNewLoad "@uvm.irbuilder.new_load" 0x344 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-load" "make an instruction: LOAD";
+    IbNewStore "@uvm.irbuilder.new_store" 0x345 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-store" "make an instruction: STORE";
+    IbNewCmpxchg "@uvm.irbuilder.new_cmpxchg" 0x346 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-cmpxchg" "make an instruction: CMPXCHG";
+    IbNewAtomicrmw "@uvm.irbuilder.new_atomicrmw" 0x347 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-atomicrmw" "make an instruction: ATOMICRMW";
+    IbNewFence "@uvm.irbuilder.new_fence" 0x348 0 0 0 Fixed(&[IrBuilder, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-fence" "make an instruction: FENCE";
+    IbNewTrap "@uvm.irbuilder.new_trap" 0x349 0 0 0 Fixed(&[IrBuilder, I32, IdArray, IdArray, I64, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-trap" "make an instruction: TRAP";
+    IbNewWatchpoint "@uvm.irbuilder.new_watchpoint" 0x34a 0 0 0 Fixed(&[IrBuilder, I32, I32, IdArray, IdArray, I64, I32, I32, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-watchpoint" "make an instruction: WATCHPOINT";
+    IbNewWpbranch "@uvm.irbuilder.new_wpbranch" 0x34b 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-wpbranch" "make an instruction: WPBRANCH";
+    IbNewCcall "@uvm.irbuilder.new_ccall" 0x34c 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32, I32, I32, I32, IdArray, I64, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-ccall" "make an instruction: CCALL";
+    IbNewNewthread "@uvm.irbuilder.new_newthread" 0x34d 0 0 0 Fixed(&[IrBuilder, I32, I32, I32, I32, I32, I32]), [] [Writes] [BadBuilderNode] Now "irbuilder#new-newthread" "make an instruction: NEWTHREAD";
+    IbNewSwapstack "@uvm.irbuilder.new_swapstack" 0x34e 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32, I32, I32, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-swapstack" "make an instruction: SWAPSTACK";
+    IbNewComminst "@uvm.irbuilder.new_comminst" 0x34f 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32, IdArray, I64, IdArray, I64, IdArray, I64, IdArray, I64, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-comminst" "make an instruction: COMMINST";
 }
 
 impl CommInst {
@@ -273,6 +277,11 @@ impl CommInst {
     /// Whether it always ends its basic block.
     pub fn terminates(self) -> bool {
         self.effects().has(Effect::Terminates)
+    }
+
+    /// Whether it is a function of the IR builder (`@uvm.irbuilder.*`).
+    pub fn is_irbuilder(self) -> bool {
+        self == CommInst::IbNewIrBuilder || self >= CommInst::IbLoad
     }
 
     /// Whether it may have a keep-alive clause: only OSR points may, and no common instruction is one.

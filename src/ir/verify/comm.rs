@@ -15,26 +15,16 @@ const DOUBLE: u32 = 3;
 const TAG_REF: u32 = 4;
 const FRAME_CURSOR: u32 = 5;
 const IR_BUILDER: u32 = 6;
+const FLOAT: u32 = 7;
 
 impl Body<'_, '_> {
     /// Returns whether the number of results is known.
     pub(super) fn comm_inst(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) -> bool {
         let Some(comm) = inst.attrs.comm else { return false };
-        let params = match comm.params() {
-            CommParams::Fixed(params) => {
-                if !self.comm_counts(inst, comm, params.len()) {
-                    return false;
-                }
-                params
-            }
-            CommParams::Builder => {
-                if args.is_empty() {
-                    self.bad_count(code::COMM_ARGS, Place::Inst, 0, 1, "argument");
-                    return false;
-                }
-                &[Ct::IrBuilder]
-            }
-        };
+        let CommParams::Fixed(params) = comm.params();
+        if !self.comm_counts(inst, comm, params.len()) {
+            return false;
+        }
         if !self.comm_type_argument(inst, comm) {
             return false;
         }
@@ -121,7 +111,10 @@ impl Body<'_, '_> {
             | Ct::I32
             | Ct::I52
             | Ct::I64
+            | Ct::Float
             | Ct::Double
+            | Ct::IdArray
+            | Ct::WordArray
             | Ct::RefVoid
             | Ct::FrameCursor
             | Ct::IrBuilder
@@ -146,6 +139,15 @@ impl Body<'_, '_> {
             Ct::I32 => derived.int(types, 32),
             Ct::I52 => derived.int(types, 52),
             Ct::I64 => derived.int(types, 64),
+            Ct::Float => derived.plain(types, FLOAT, Type::Float),
+            Ct::IdArray => {
+                let id = derived.int(types, 32);
+                derived.iref_of(types, id)
+            }
+            Ct::WordArray => {
+                let word = derived.int(types, 64);
+                derived.iref_of(types, word)
+            }
             Ct::Double => derived.plain(types, DOUBLE, Type::Double),
             Ct::RefVoid => predefined.ref_void,
             Ct::TagRef64 => derived.plain(types, TAG_REF, Type::TagRef64),

@@ -53,7 +53,7 @@ impl Space {
     pub(super) fn find_start(&self, block: u64, address: u64) -> Option<u64> {
         let known = self.start_before(block, address);
         // The byte before a payload, or before its end, is in the object's part.
-        let line = (address - 1 - self.base()) >> LINE_SHIFT;
+        let line = address.wrapping_sub(self.base() + 1) >> LINE_SHIFT;
         if line / LINES != block || self.part(line).load(Ordering::Acquire) == 0 {
             return known;
         }

@@ -9,6 +9,7 @@ use mu_ir::table::{CommInst, CurStack, Expose, MemOrder, NewStack, Op, StatusFla
 use mu_ir::types::Type;
 use mu_rt::layout::{Layout, LeafKind, Shape};
 use mu_rt::native;
+use std::sync::Arc;
 
 type Decoded = Result<Instr, DecodeError>;
 
@@ -325,7 +326,9 @@ impl Decoder<'_> {
 
     fn ccall(&mut self, inst: &Inst<Linked>) -> Decoded {
         let sig = inst.sigs[0];
-        let native = native::classify(&self.program.types, sig).map_err(|reason| reason.to_string());
+        let types = &self.program.types;
+        let classify = || Arc::new(native::classify(types, self.layouts, sig));
+        let native = Arc::clone(self.native_sigs.entry(types.canon_sig(sig)).or_insert_with(classify));
         let rets = self.program.types.sig(sig).rets.clone();
         let callee = self.slot(inst.args[0])?;
         let args = self.word_list(&inst.args[1..])?;

@@ -52,6 +52,7 @@ pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
         ver: &body,
         code: Code::new(CodeOf::Version(ver), body.func),
         const_slots: HashMap::new(),
+        native_sigs: HashMap::new(),
         edge_blocks: Vec::new(),
         scratch: 0,
         leaf_count: 0,
@@ -140,6 +141,8 @@ pub(crate) struct Decoder<'a> {
     code: Code,
     /// First slots of the constants used so far.
     const_slots: HashMap<Value, Slot>,
+    /// Signatures of native calls so far, by representative: one with large structs has a long description.
+    native_sigs: HashMap<SigId, Arc<NativeCallSig>>,
     /// Target block of each edge.
     edge_blocks: Vec<BlockIdx>,
     /// A slot for breaking cycles of moves.

@@ -1,18 +1,6 @@
+//! Scalars, variadic functions, the stack, and symbols.
+
 use super::*;
-use crate::layout::tests::{Random, Types};
-use mu_ir::ids::MuId;
-use mu_ir::types::{Signature, Type};
-
-/// The signature with these types.
-fn signature(types: &mut Types, params: &[TypeId], rets: &[TypeId]) -> SigId {
-    let sig = SigId::new(types.0.sig_count());
-    types.0.append(vec![], vec![(MuId::NONE, Signature { params: params.into(), rets: rets.into() })]);
-    sig
-}
-
-fn address_of(function: *const ()) -> u64 {
-    function.expose_provenance() as u64
-}
 
 #[allow(clippy::too_many_arguments, reason = "that is the test")]
 extern "C" fn mixed(
@@ -47,9 +35,8 @@ fn ten_integers_and_ten_doubles_find_their_places() {
     let mut types = Types::new();
     let (int, double) = (types.int(64), types.0.intern(Type::Double));
     let params: Vec<_> = (0..20).map(|n| if n % 2 == 0 { int } else { double }).collect();
-    let sig = signature(&mut types, &params, &[double]);
-    let native = classify(&types.0, sig).unwrap();
-    assert_eq!((native.stack_words, native.fp_registers, native.result), (6, 8, ResultPlace::Double));
+    let native = classified(&mut types, &params, &[double]);
+    assert_eq!((native.stack_bytes, native.vector_registers), (48, 8));
     let mut random = Random::new(3);
     for _ in 0..1000 {
         let ints: [i64; 10] = std::array::from_fn(|_| random.below(2000) as i64 - 1000);
@@ -61,7 +48,7 @@ fn ten_integers_and_ten_doubles_find_their_places() {
             .enumerate()
             .map(|(n, (&i, d))| (n as f64 + 1.0) * (i as f64) + d * 1000.0)
             .sum();
-        assert_eq!(f64::from_bits(call(address_of(mixed as *const ()), &native, &args)), expected);
+        assert_eq!(f64::from_bits(call_word(address_of(mixed as *const ()), &native, &args)), expected);
     }
 }
 
@@ -80,29 +67,42 @@ fn narrow_arguments_and_results() {
     let mut types = Types::new();
     let (i1, i8, i16, i32) = (types.int(1), types.int(8), types.int(16), types.int(32));
     let float = types.0.intern(Type::Float);
-    let sig = signature(&mut types, &[i8, i8, i8, i8, i8, i8, i8, i16, float], &[i32]);
-    let native = classify(&types.0, sig).unwrap();
-    assert_eq!(native.stack_words, 2);
+    let native = classified(&mut types, &[i8, i8, i8, i8, i8, i8, i8, i16, float], &[i32]);
+    assert_eq!(native.stack_bytes, 16);
     let args = [0, 0, 0, 0, 0, 0, 0xfd, 0xffff, u64::from(4.5f32.to_bits())];
-    assert_eq!(call(address_of(aligned as *const ()), &native, &args), (-3000 - 1 + 9i32) as u32 as u64);
+    assert_eq!(call_word(address_of(aligned as *const ()), &native, &args), (-3000 - 1 + 9i32) as u32 as u64);
 
     extern "C" fn noise() -> u64 {
         0xabcd_ef01_2345_67ff
     }
     for (ty, expected) in [(i1, 1), (i8, 0xff), (i16, 0x67ff), (i32, 0x2345_67ff)] {
-        let sig = signature(&mut types, &[], &[ty]);
-        assert_eq!(call(address_of(noise as *const ()), &classify(&types.0, sig).unwrap(), &[]), expected);
+        let native = classified(&mut types, &[], &[ty]);
+        assert_eq!(call_word(address_of(noise as *const ()), &native, &[]), expected);
     }
     extern "C" fn half(x: f32) -> f32 {
         x / 2.0
     }
-    let sig = signature(&mut types, &[float], &[float]);
-    let result =
-        call(address_of(half as *const ()), &classify(&types.0, sig).unwrap(), &[u64::from(3f32.to_bits())]);
+    let native = classified(&mut types, &[float], &[float]);
+    let result = call_word(address_of(half as *const ()), &native, &[u64::from(3f32.to_bits())]);
     assert_eq!(result, u64::from(1.5f32.to_bits()));
     extern "C" fn nothing() {}
-    let sig = signature(&mut types, &[], &[]);
-    assert_eq!(call(address_of(nothing as *const ()), &classify(&types.0, sig).unwrap(), &[]), 0);
+    call(address_of(nothing as *const ()), &classified(&mut types, &[], &[]), &[], &mut []);
+}
+
+/// Odd widths travel as their storage, and come back without what lies above them. `char` and `short` are extended.
+#[test]
+fn odd_widths_and_extension() {
+    extern "C" fn all_bits(a: u64, b: u64, c: u64, d: u64, e: u64) -> u64 {
+        assert_eq!([a, b, c, d, e], [1, 0x1f, (1 << 52) - 1, 0xffff_ff80, 0xffff_8000]);
+        u64::MAX
+    }
+    let mut types = Types::new();
+    let [i1, i5, i8, i16, i52] = [1, 5, 8, 16, 52].map(|width| types.int(width));
+    for (ty, width) in [(i1, 1), (i5, 5), (i52, 52)] {
+        let native = classified(&mut types, &[i1, i5, i52, i8, i16], &[ty]);
+        let args = [1, 0x1f, (1 << 52) - 1, 0x80, 0x8000];
+        assert_eq!(call_word(address_of(all_bits as *const ()), &native, &args), (1 << width) - 1);
+    }
 }
 
 #[test]
@@ -111,15 +111,14 @@ fn variadic_functions_see_their_doubles() {
     let (i8, i32, i64, double) = (types.int(8), types.int(32), types.int(64), types.0.intern(Type::Double));
     let ptr = types.0.intern(Type::UPtr(i8));
     let params = [ptr, i64, ptr, double, i64, double, i64, i64, i64, double];
-    let sig = signature(&mut types, &params, &[i32]);
-    let native = classify(&types.0, sig).unwrap();
+    let native = classified(&mut types, &params, &[i32]);
     let snprintf = Symbols::new::<&str>(&[]).unwrap().lookup("snprintf").unwrap();
     let mut out = [0u8; 64];
     let format = c"%.1f %ld %.2f %ld %ld %ld %.3f";
     let (out_at, format_at) = ((&raw mut out).expose_provenance(), format.as_ptr().expose_provenance());
     let [a, b, c] = [1.5f64, -2.25, 3.125].map(f64::to_bits);
     let args = [out_at as u64, 64, format_at as u64, a, -7i64 as u64, b, 8, 9, 10, c];
-    let length = call(snprintf, &native, &args) as usize;
+    let length = call_word(snprintf, &native, &args) as usize;
     assert_eq!(std::str::from_utf8(&out[..length]), Ok("1.5 -7 -2.25 8 9 10 3.125"));
 }
 
@@ -140,32 +139,14 @@ fn many_stack_arguments() {
     }
     let mut types = Types::new();
     let int = types.int(64);
-    for count in [9, 10, 300, 6 + MAX_STACK_WORDS] {
-        let sig = signature(&mut types, &vec![int; count], &[int]);
-        let native = classify(&types.0, sig).unwrap();
+    for count in [9, 10, 300, 6 + MAX_STACK_BYTES as usize / 8] {
+        let native = classified(&mut types, &vec![int; count], &[int]);
         let args: Vec<u64> = (1..=count as u64).collect();
-        assert_eq!(call(address_of(add_up as *const ()), &native, &args), 7 + 80 + 900);
+        assert_eq!(call_word(address_of(add_up as *const ()), &native, &args), 7 + 80 + 900);
     }
-    let count = 7 + MAX_STACK_WORDS;
+    let count = 7 + MAX_STACK_BYTES as usize / 8;
     let sig = signature(&mut types, &vec![int; count], &[int]);
-    assert_eq!(classify(&types.0, sig), Err(UnsupportedReason::ManyParams(count)));
-}
-
-#[test]
-fn unsupported_signatures_are_values() {
-    let mut types = Types::new();
-    let (int, wide) = (types.int(64), types.int(128));
-    let pair = types.structure(&[int, int]);
-    let reference = types.reference(int);
-    let vector = types.vector(int, 2);
-    for ty in [wide, pair, reference, vector] {
-        let sig = signature(&mut types, &[int, ty], &[]);
-        assert_eq!(classify(&types.0, sig), Err(UnsupportedReason::Param(1, ty)));
-        let sig = signature(&mut types, &[], &[ty]);
-        assert_eq!(classify(&types.0, sig), Err(UnsupportedReason::Result(ty)));
-    }
-    let sig = signature(&mut types, &[], &[int, int]);
-    assert_eq!(classify(&types.0, sig), Err(UnsupportedReason::ManyResults(2)));
+    assert_eq!(classify(&types.0, &Layouts::new(), sig), Err(UnsupportedReason::StackTooLarge));
 }
 
 #[test]
