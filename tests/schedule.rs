@@ -1,6 +1,7 @@
 //! Deterministic threads: a seed repeats a run instruction by instruction, different seeds explore, and what may come of
 //! a litmus test comes of it.
 
+use mu_vm::conformance::{self, Suite, Tier};
 use mu_vm::interp::Tracer;
 use mu_vm::interp::exec::Here;
 use mu_vm::rt::runtime::{Config, Runtime};
@@ -8,6 +9,7 @@ use mu_vm::rt::thread::Thread;
 use mu_vm::{Mu, Options, Outcome, TrapAction, TrapContext, TrapHandler};
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::process::Command;
 
 fn script(path: &str) -> String {
@@ -219,4 +221,40 @@ fn a_call_from_a_trap_handler_is_a_run_of_its_own() {
         assert_eq!(values[0].as_u64(), 1, "and has gone on");
         assert!(mu.runtime().threads.is_empty() && mu.runtime().futexes.is_empty());
     }
+}
+
+/// The scripts about threads while everything moves all the time: roots of resting threads, locations of futexes.
+#[test]
+fn threads_under_collections() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let suite = Suite::find(&root).unwrap();
+    // These make no objects, and take long.
+    let without = ["lost_wakeups", "mutual_exclusion", "many_stacks", "locks"];
+    let about_threads = |script: &str| {
+        ["threads-stacks/", "common-insts/futex", "threads_and_collections"]
+            .iter()
+            .any(|name| script.contains(name))
+            && !without.iter().any(|name| script.contains(name))
+    };
+    for stress in ["every:1,move", "safepoint,move"] {
+        let config = Config { gc_stress: stress.parse().unwrap(), ..Config::default() };
+        let (mut run, mut collections) = (0, 0);
+        for script in suite.scripts.iter().filter(|script| about_threads(script)) {
+            // Time is virtual but not free: every instruction of these would be a collection.
+            if stress.starts_with("safepoint") && run_is_long(script) {
+                continue;
+            }
+            let report = conformance::run_with(&root, script, Tier::Interp, &config);
+            assert!(report.passed(), "{stress}: {}", conformance::suite::show_failures(&root, &report, 3));
+            collections += report.collections;
+            run += 1;
+        }
+        assert!(run > 15 && collections > 1000, "{stress}: {run} scripts, {collections} collections");
+    }
+}
+
+fn run_is_long(script: &str) -> bool {
+    ["producers_consumers", "barrier", "stacks_between", "threads_and_collections", "threads_end", "deadlock"]
+        .iter()
+        .any(|name| script.contains(name))
 }
