@@ -9,6 +9,7 @@ use mu_interp::Tracer;
 use mu_interp::frames::{FramePlace, NewStackFailure};
 use mu_interp::threads::wait_result;
 use mu_ir::ids::{FuncId, TypeId};
+use mu_ir::types::Type;
 use mu_ir::ub::Ub;
 use mu_rt::stack::{FrameCursor, StackState};
 use mu_rt::thread::{Event, Resumption, Thread, ThreadRef, TrapCause};
@@ -74,7 +75,7 @@ pub enum TrapAction {
     Exit,
     /// Continue on a stack, passing values.
     PassValues(StackRef, Vec<Value>),
-    /// Continue on a stack, throwing an exception (a ref) to it.
+    /// Continue on a stack, throwing an exception to it: a value of a `ref` type, else this is [`Ub::BadBinding`].
     ThrowExc(StackRef, Value),
     /// Nobody handles it: the thread ends with [`Outcome::Trap`].
     Unhandled,
@@ -162,11 +163,13 @@ impl TrapContext<'_> {
         self.mu.hold(self.mu.program().predefined.ref_void, vec![word])
     }
 
-    /// Sets the thread-local reference.
-    pub fn set_threadlocal(&mut self, value: &Value) {
-        if let Some(thread) = self.mu.rt.threads.get_mut(self.thread) {
+    /// Sets the thread-local reference. `false`, and nothing changes, if the value is not of a `ref` type.
+    pub fn set_threadlocal(&mut self, value: &Value) -> bool {
+        let fits = self.mu.is_ref(value);
+        if fits && let Some(thread) = self.mu.rt.threads.get_mut(self.thread) {
             thread.threadlocal = value.as_u64();
         }
+        fits
     }
 }
 
@@ -449,9 +452,17 @@ impl Mu {
         Ok(TrapAction::PassValues(stack, values))
     }
 
+    /// Whether a value is of a `ref` type.
+    fn is_ref(&self, value: &Value) -> bool {
+        matches!(self.rt.program.types.get(value.ty()), Type::Ref(_))
+    }
+
     /// Binds a thread to a stack; an event if that already ends it.
     fn resume(&mut self, thread: &mut Thread, stack: StackRef, how: Resume) -> Option<Event> {
         let resumption = match how {
+            Resume::Exception(value) if !self.is_ref(&value) => {
+                return Some(Event::Undefined(Ub::BadBinding));
+            }
             Resume::Exception(value) => Resumption::Exception(value.as_u64()),
             Resume::Values(values) => {
                 let types = values.iter().map(|value| self.rt.program.types.canon(value.ty())).collect();

@@ -151,14 +151,6 @@ impl Reservation {
         }
     }
 
-    /// Asks for large pages in a range, which make random access cheaper. The system may refuse, which is no error.
-    pub fn prefer_large_pages(&self, offset: u64, bytes: u64) {
-        if let Ok(address) = self.pages("madvise", offset, bytes) {
-            // SAFETY: the pages lie inside the private anonymous mapping this value owns; the advice changes no content.
-            let _ = unsafe { libc::madvise(address, bytes as usize, libc::MADV_HUGEPAGE) };
-        }
-    }
-
     fn pages(&self, call: &'static str, offset: u64, bytes: u64) -> Result<*mut libc::c_void, OsError> {
         let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);
         if !inside || !offset.is_multiple_of(PAGE) || !bytes.is_multiple_of(PAGE) {

@@ -200,9 +200,11 @@ impl Runtime {
         let resolve_extern = |name: &str| symbols.lookup(name);
         let options = link::Options { lenient: self.config.lenient, resolve_extern: &resolve_extern };
         let units = self.global_units.len();
+        let room = self.heap.globals_mark();
         let loaded = link::load(&mut self.program, draft, before.clone(), &options)?;
         if let Err(error) = self.make_globals() {
             self.globals.truncate(loaded.mark.globals());
+            self.heap.forget_globals(&room);
             self.global_units.truncate(units);
             link::undo(&mut self.program, draft, &before);
             let type_count = self.program.types.type_count();

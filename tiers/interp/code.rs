@@ -196,6 +196,19 @@ pub struct AllocInfo {
     pub exc: u32,
 }
 
+/// GETFIELDIREF in checked mode.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldInfo {
+    /// The struct or hybrid type, as representative.
+    pub ty: TypeId,
+    /// Which field.
+    pub field: u32,
+    /// Slot of the address.
+    pub a: Slot,
+    /// Slot of the result.
+    pub d: Slot,
+}
+
 /// GETELEMIREF and SHIFTIREF.
 #[derive(Clone, Debug)]
 pub struct IndexInfo {
@@ -560,6 +573,10 @@ pub enum Instr {
         a: Slot,
         offset: u32,
     },
+    /// GETFIELDIREF in checked mode.
+    CheckedFieldIRef {
+        info: u32,
+    },
     /// GETFIELDIREF of an offset that needs more than 32 bits: it lies in a constant slot.
     FarFieldIRef {
         ptr: bool,
@@ -765,6 +782,8 @@ pub struct Code {
     pub allocs: Vec<AllocInfo>,
     /// Array addressing.
     pub indexes: Vec<IndexInfo>,
+    /// Fields of GETFIELDIREF in checked mode.
+    pub fields: Vec<FieldInfo>,
     /// Element operations.
     pub elements: Vec<ElementInfo>,
     /// Shuffles.
@@ -813,6 +832,7 @@ impl Code {
             accesses: Vec::new(),
             allocs: Vec::new(),
             indexes: Vec::new(),
+            fields: Vec::new(),
             elements: Vec::new(),
             shuffles: Vec::new(),
             swaps: Vec::new(),

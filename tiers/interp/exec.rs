@@ -425,6 +425,7 @@ pub(crate) fn run<const TRACE: bool>(
                 | Instr::ExtractElement { .. }
                 | Instr::InsertElement { .. }
                 | Instr::Shuffle { .. }
+                | Instr::CheckedFieldIRef { .. }
                 | Instr::FarFieldIRef { .. }
                 | Instr::VarPartIRef { .. }
                 | Instr::IndexIRef { .. }
@@ -567,6 +568,7 @@ fn slow(
         Instr::ExtractElement { info } => aggregates::extract_element(here, code.elements[info as usize]),
         Instr::InsertElement { info } => aggregates::insert_element(here, code.elements[info as usize]),
         Instr::Shuffle { info } => aggregates::shuffle(here, code.shuffles[info as usize]),
+        Instr::CheckedFieldIRef { info } => memory_operations::field(here, code.fields[info as usize], rt),
         Instr::FarFieldIRef { ptr, d, a, offset } => memory_operations::far_field(here, ptr, d, a, offset),
         Instr::VarPartIRef { d, a, ty } => memory_operations::var_part(here, rt, d, a, ty),
         Instr::IndexIRef { info } => memory_operations::index(here, &code.indexes[info as usize], rt),

@@ -4,7 +4,7 @@
 //! undefined behaviour is reported instead of done. Accesses through `PTR` are the client's own business: only address
 //! 0 is noticed.
 
-use crate::code::{AccessInfo, AllocInfo, Code, IndexInfo, Slot};
+use crate::code::{AccessInfo, AllocInfo, Code, FieldInfo, IndexInfo, Slot};
 use crate::exec::{Flow, Here, save};
 use crate::frames::Maps;
 use mu_ir::ids::TypeId;
@@ -235,6 +235,17 @@ fn alloca(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread: &Thread, 
     let stack = rt.stacks.get_mut(thread.stack)?;
     stack.push_cell(CellInfo { start, ty: info.ty, var_count: count, size_bytes });
     Some(start)
+}
+
+/// GETFIELDIREF in checked mode.
+pub(crate) fn field(here: &Here<'_>, info: FieldInfo, rt: &Runtime) -> Flow {
+    match checker(rt).check_field(here.get(info.a), info.ty, info.field as usize) {
+        Ok(address) => {
+            here.set(info.d, address);
+            Flow::Next
+        }
+        Err(ub) => Flow::Stop(Event::Undefined(ub)),
+    }
 }
 
 /// GETFIELDIREF of a field beyond 4 GiB.

@@ -142,6 +142,17 @@ pub struct AllocBuffer {
     overflow_limit: u64,
 }
 
+/// How much room global cells took at some time, see [`Heap::globals_mark`].
+#[derive(Clone, Debug)]
+pub struct GlobalsMark {
+    /// The first block not taken.
+    first: u64,
+    /// Of the buffer.
+    cursor: u64,
+    /// Of the buffer.
+    limit: u64,
+}
+
 /// Ranges of blocks with their own limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Region {
@@ -239,9 +250,6 @@ impl Heap {
         let growth = config.growth_bytes.map(|bytes| bytes.div_ceil(BLOCK).max(1));
         let fresh = config.fresh_bytes.is_some();
         let space = Space::new(regions)?;
-        if !fresh {
-            space.prefer_large_pages();
-        }
         Ok(Heap {
             space,
             shared: Mutex::default(),
@@ -305,6 +313,22 @@ impl Heap {
     /// A global cell (`.global`): lives as long as the heap and never moves. `None`: no room.
     pub fn alloc_global(&self, ty: TypeId, size_bytes: u64, align_bytes: u64) -> Option<Address> {
         self.alloc(&mut self.immortal.lock(), Region::Immortal, ty, size_bytes, None, align_bytes)
+    }
+
+    /// How much room global cells take now.
+    pub fn globals_mark(&self) -> GlobalsMark {
+        let buffer = self.immortal.lock();
+        GlobalsMark { first: self.space.immortal_taken().end, cursor: buffer.cursor, limit: buffer.limit }
+    }
+
+    /// Gives back the room of all global cells since the mark, which nothing refers to.
+    pub fn forget_globals(&self, mark: &GlobalsMark) {
+        let mut buffer = self.immortal.lock();
+        let begin = if mark.limit == 0 { self.space.base() } else { mark.cursor };
+        let end = if mark.limit == 0 { begin } else { mark.limit };
+        self.space.give_back_immortal(mark.first, begin, end);
+        (buffer.cursor, buffer.limit) = (mark.cursor, mark.limit);
+        self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A hybrid that is never collected or moved (loaders, boot images). `None`: no room.

@@ -107,15 +107,6 @@ impl Space {
         })
     }
 
-    /// Large pages for the collected part, but for its beginning, so that small programs stay small.
-    pub(super) fn prefer_large_pages(&self) {
-        const SMALL_PROGRAM: u64 = 4 << 20;
-        let end = self.regions.large_end * BLOCK;
-        if end > SMALL_PROGRAM {
-            self.memory.prefer_large_pages(SMALL_PROGRAM, end - SMALL_PROGRAM);
-        }
-    }
-
     #[inline]
     pub(super) fn base(&self) -> u64 {
         self.memory.base()
@@ -201,6 +192,22 @@ impl Space {
         let old = word.load(Ordering::Relaxed);
         debug_assert_eq!(old & 3, SMALL);
         word.store(if on { old | flag } else { old & !flag }, Ordering::Relaxed);
+    }
+
+    /// Gives back all immortal blocks from `first` on, and what lies from `begin` to `end` in a block before them.
+    pub(super) fn give_back_immortal(&self, first: u64, begin: u64, end: u64) {
+        let taken = self.next_immortal.swap(first, Ordering::AcqRel);
+        for bit in (begin - self.base()) / 8..(end - self.base()) / 8 {
+            self.start_word(bit / 64).fetch_and(!(1 << (bit % 64)), Ordering::Release);
+        }
+        self.zero(begin, end);
+        if first < taken {
+            for word in first * BIT_WORDS..taken * BIT_WORDS {
+                self.start_word(word).store(0, Ordering::Release);
+            }
+            self.discard(first, taken - first);
+            self.set_free(first, taken - first);
+        }
     }
 
     /// The immortal blocks taken so far, ascending.

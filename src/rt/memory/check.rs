@@ -159,16 +159,20 @@ impl<'a> Checker<'a> {
         self.find_unit(address).ok_or(Ub::ExpiredLocation)
     }
 
-    /// `GETFIELDIREF`: the address of a field of the struct or hybrid `ty` at `address`.
+    /// `GETFIELDIREF`: the address of a field of the struct or hybrid `ty` at `address`. By the prefix rule (memory) the
+    /// struct that is there may be another one, as long as a location of the field's type is where the field would be.
     ///
     /// # Errors
     /// `NullAddressing`, `ExpiredLocation`, `WrongLocationType`.
     pub fn check_field(&self, address: u64, ty: TypeId, field: usize) -> Result<u64, Ub> {
         let unit = self.check_addressing(address)?;
-        self.find_location(unit, address, ty).ok_or(Ub::WrongLocationType)?;
         let layout = self.layouts.known(ty).ok_or(Ub::WrongLocationType)?;
         let field = layout.fields().get(field).ok_or(Ub::WrongLocationType)?;
-        Ok(address + field.offset_bytes)
+        let result = address.checked_add(field.offset_bytes).ok_or(Ub::WrongLocationType)?;
+        self.find_location(unit, address, ty)
+            .or_else(|| self.find_location(unit, result, field.ty))
+            .map(|_| result)
+            .ok_or(Ub::WrongLocationType)
     }
 
     /// `SHIFTIREF`: the address `delta` elements further, of a reference to an element of canonical type `elem`.

@@ -452,7 +452,14 @@ impl Decoder<'_> {
     }
 
     fn field_iref(&mut self, inst: &Inst<Linked>) -> Decoded {
-        let offset = self.layout(inst.types[0]).fields()[inst.attrs.literal as usize].offset_bytes;
+        let (ty, field) = (self.program.types.canon(inst.types[0]), inst.attrs.literal as usize);
+        let offset = self.layout(ty).fields()[field].offset_bytes;
+        if self.checked && !inst.attrs.ptr {
+            let info =
+                FieldInfo { ty, field: field as u32, a: self.slot(inst.args[0])?, d: self.def(inst, 0) };
+            self.code.fields.push(info);
+            return Ok(Instr::CheckedFieldIRef { info: self.code.fields.len() as u32 - 1 });
+        }
         self.at_offset(inst, offset)
     }
 

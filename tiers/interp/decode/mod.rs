@@ -49,6 +49,7 @@ pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
         program: &rt.program,
         layouts: &rt.layouts,
         globals: &rt.globals,
+        checked: rt.config.checked,
         ver: &body,
         code: Code::new(CodeOf::Version(ver), body.func),
         const_slots: HashMap::new(),
@@ -137,6 +138,7 @@ pub(crate) struct Decoder<'a> {
     program: &'a Program,
     layouts: &'a Layouts,
     globals: &'a [u64],
+    checked: bool,
     ver: &'a FuncVer,
     code: Code,
     /// First slots of the constants used so far.
