@@ -1,18 +1,21 @@
-//! The driver: runs a thread until it ends, and hands traps to the client
+//! The driver: runs a thread, and those it starts, until it ends, and hands traps to the client
 //! (uvm-client-interface, "Trap Handling"; threads-stacks, "Binding of Stack and Thread").
 
+use crate::schedule::Run;
 use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Mu, StackRef};
 use mu_interp::Tracer;
 use mu_interp::frames::{FramePlace, NewStackFailure};
+use mu_interp::threads::wait_result;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
 use mu_rt::stack::{FrameCursor, StackState};
-use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
+use mu_rt::thread::{Event, Resumption, Thread, ThreadRef, TrapCause};
 
-/// How a thread ended. A Rust panic is never an outcome.
+/// How a run ended: how its main thread did, or what in another thread ended all of them. A Rust panic is never an
+/// outcome.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The stack-bottom frame returned these values.
@@ -27,8 +30,42 @@ pub enum Outcome {
     Undefined(Ub, Backtrace),
     /// An instruction this implementation does not execute yet.
     Unsupported(String, Backtrace),
-    /// The thread used up its fuel.
+    /// The threads used up their fuel; the trace is that of the one that wanted to go on.
     OutOfFuel(Backtrace),
+    /// Every thread waits at a futex, and nobody is left to wake one.
+    Deadlock {
+        /// How many threads wait.
+        waiting: usize,
+        /// Where they wait: the main thread first, then the others as they were made, at most the first 16.
+        threads: Vec<(ThreadRef, Backtrace)>,
+    },
+}
+
+/// Of how many threads a deadlock shows the traces.
+const DEADLOCK_THREADS_MAX: usize = 16;
+
+impl Outcome {
+    /// Whether a thread that is not the main thread ends the run with this outcome. (Returning and exiting end just the
+    /// thread.)
+    fn ends_any_run(&self) -> bool {
+        match self {
+            Outcome::Return(_) | Outcome::Exit => false,
+            Outcome::Exception(..)
+            | Outcome::Trap(..)
+            | Outcome::Undefined(..)
+            | Outcome::Unsupported(..)
+            | Outcome::OutOfFuel(_)
+            | Outcome::Deadlock { .. } => true,
+        }
+    }
+}
+
+/// What becomes of a thread after an event, unless it has ended.
+enum Fate {
+    /// It can go on, with another event if one came of the first.
+    GoesOn(Option<Event>),
+    /// It waits at a futex.
+    Waits,
 }
 
 /// What a trap handler decides.
@@ -63,19 +100,24 @@ impl TrapHandler for NoTraps {
 pub struct TrapContext<'a> {
     /// The instance: bundles can be loaded, stacks made.
     pub mu: &'a mut Mu,
-    /// The place of the thread among those that are parked.
-    parked: usize,
+    /// The thread, which rests meanwhile.
+    thread: ThreadRef,
     cause: TrapCause,
 }
 
 impl TrapContext<'_> {
-    /// The stack the trap happened on.
-    pub fn stack(&self) -> StackRef {
-        self.thread().map_or(StackRef::NULL, |thread| thread.stack)
+    /// The thread that met the trap.
+    pub fn thread_ref(&self) -> ThreadRef {
+        self.thread
     }
 
     fn thread(&self) -> Option<&Thread> {
-        self.mu.rt.parked.get(self.parked)
+        self.mu.rt.threads.get(self.thread)
+    }
+
+    /// The stack the trap happened on.
+    pub fn stack(&self) -> StackRef {
+        self.thread().map_or(StackRef::NULL, |thread| thread.stack)
     }
 
     /// Which kind of trap.
@@ -124,7 +166,7 @@ impl TrapContext<'_> {
     /// Sets the thread-local reference. `false`, and nothing changes, if the value is not of a `ref` type.
     pub fn set_threadlocal(&mut self, value: &Value) -> bool {
         let fits = self.mu.is_ref(value);
-        if fits && let Some(thread) = self.mu.rt.parked.get_mut(self.parked) {
+        if fits && let Some(thread) = self.mu.rt.threads.get_mut(self.thread) {
             thread.threadlocal = value.as_u64();
         }
         fits
@@ -154,7 +196,8 @@ impl Mu {
         }
     }
 
-    /// Runs a new thread on a READY stack, passing values, until it ends.
+    /// Runs a new thread on a READY stack, passing values, and all threads it starts, until it ends
+    /// (how: [`crate::schedule`]).
     pub fn run_thread(
         &mut self,
         stack: StackRef,
@@ -162,39 +205,154 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        let mut thread = Thread::new(stack, 0, self.fuel);
+        let mut thread = Thread::new(self.rt.threads.name(), stack, 0);
+        let mut run = Run::new(thread.id, self.fuel);
         let mut pending = self.resume(&mut thread, stack, Resume::Values(args));
         let outcome = loop {
             let event = match pending.take() {
                 Some(event) => event,
-                None => match &mut tracer {
-                    Some(tracer) => self.interp.run(&mut self.rt, &mut thread, Some(&mut **tracer)),
-                    None => self.interp.run(&mut self.rt, &mut thread, None),
-                },
+                None => self.turn(&mut run, &mut thread, &mut tracer),
             };
-            match self.settle(&mut thread, handler, event) {
-                Ok(next) => pending = next,
-                Err(outcome) => break *outcome,
+            match self.settle_with_threads(&mut run, &mut thread, handler, event) {
+                // What comes of an event at once is settled before anybody else has a turn: it may hold references.
+                Ok(Fate::GoesOn(Some(event))) => {
+                    pending = Some(event);
+                    continue;
+                }
+                Ok(Fate::GoesOn(None)) => {
+                    self.expire(&mut run, false);
+                    if run.is_alone() {
+                        continue;
+                    }
+                    run.ready(thread.id);
+                    self.rt.threads.rest(thread);
+                }
+                Ok(Fate::Waits) => self.rt.threads.rest(thread),
+                Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => break *outcome,
+                Err(_) => drop(thread),
             }
+            thread = match self.next_thread(&mut run) {
+                Some(next) => next,
+                None => break self.deadlock(&run),
+            };
         };
-        self.executed += thread.executed;
+        run.end(&mut self.rt);
+        self.woken.retain(|&thread| self.rt.threads.get(thread).is_some());
         outcome
+    }
+
+    /// Lets a thread execute its turn.
+    fn turn(&mut self, run: &mut Run, thread: &mut Thread, tracer: &mut Option<&mut dyn Tracer>) -> Event {
+        thread.fuel = run.turn(&mut self.rt);
+        let before = thread.executed;
+        let event = match tracer {
+            Some(tracer) => self.interp.run(&mut self.rt, thread, Some(&mut **tracer)),
+            None => self.interp.run(&mut self.rt, thread, None),
+        };
+        run.spend(thread.executed - before);
+        self.executed += thread.executed - before;
+        event
+    }
+
+    /// The thread whose turn is next; `None` if nobody can go on.
+    fn next_thread(&mut self, run: &mut Run) -> Option<Thread> {
+        self.expire(run, true);
+        let next = run.choose(&mut self.rt.chooser)?;
+        self.rt.threads.take(next)
+    }
+
+    /// Ends the waits whose time has come, and those that were ended by a run inside this one.
+    fn expire(&mut self, run: &mut Run, may_jump: bool) {
+        let mut woken = std::mem::take(&mut self.woken);
+        woken.retain(|&thread| !self.wake(run, thread, wait_result::WOKEN));
+        self.woken = woken;
+        while let Some((thread, result)) = run.expired(may_jump) {
+            self.rt.futexes.leave(thread);
+            self.complete_resting(thread, result);
+        }
+    }
+
+    /// Wakes a thread if it waits in this run.
+    fn wake(&mut self, run: &mut Run, thread: ThreadRef, result: u64) -> bool {
+        let waits = run.wake(thread);
+        if waits {
+            self.complete_resting(thread, result);
+        }
+        waits
+    }
+
+    fn complete_resting(&mut self, thread: ThreadRef, result: u64) {
+        if let Some(thread) = self.rt.threads.get(thread) {
+            self.interp.complete(&self.rt, thread.stack, result);
+        }
+    }
+
+    /// Does what an event that concerns other threads asks for; the others are left to [`Mu::settle`].
+    fn settle_with_threads(
+        &mut self,
+        run: &mut Run,
+        thread: &mut Thread,
+        handler: &mut dyn TrapHandler,
+        event: Event,
+    ) -> Result<Fate, Box<Outcome>> {
+        match event {
+            Event::OutOfFuel if run.has_fuel() => Ok(Fate::GoesOn(None)),
+            Event::Wait { timeout } => {
+                run.wait(thread.id, timeout, &mut self.rt);
+                Ok(Fate::Waits)
+            }
+            Event::Woke(threads) => {
+                let count = threads.len() as u64;
+                for woken in threads {
+                    if !self.wake(run, woken, wait_result::WOKEN) {
+                        self.woken.push(woken);
+                    }
+                }
+                self.interp.complete(&self.rt, thread.stack, count);
+                Ok(Fate::GoesOn(None))
+            }
+            Event::NewThread(new) => {
+                if run.others() + 1 >= self.rt.config.threads_max {
+                    let failed = self.interp.complete_failed(&self.rt, thread.stack);
+                    return Ok(Fate::GoesOn(failed.err().map(Event::Undefined)));
+                }
+                let mut started = Thread::new(self.rt.threads.name(), new.stack, new.threadlocal);
+                self.interp.complete(&self.rt, thread.stack, started.id.0);
+                let bound = self.interp.bind(&mut self.rt, &mut started, new.stack, &new.resumption);
+                if let Some(event) = bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))) {
+                    // An exception that nobody on the new stack catches.
+                    return self.settle(&mut started, handler, event).map(Fate::GoesOn);
+                }
+                run.ready(started.id);
+                self.rt.threads.rest(started);
+                Ok(Fate::GoesOn(None))
+            }
+            event => self.settle(thread, handler, event).map(Fate::GoesOn),
+        }
+    }
+
+    /// Nobody can go on: who waits where.
+    fn deadlock(&self, run: &Run) -> Outcome {
+        let traces = run.waiting().take(DEADLOCK_THREADS_MAX).map(|id| {
+            let stack = self.rt.threads.get(id).map_or(StackRef::NULL, |thread| thread.stack);
+            (id, self.backtrace(stack))
+        });
+        Outcome::Deadlock { waiting: run.others(), threads: traces.collect() }
     }
 
     /// Lets the client handle a trap.
     fn ask(&mut self, handler: &mut dyn TrapHandler, thread: &mut Thread, cause: TrapCause) -> TrapAction {
-        let parked = self.rt.parked.len();
-        self.parked(thread, |mu| handler.handle_trap(&mut TrapContext { mu, parked, cause }))
+        let id = thread.id;
+        self.resting(thread, |mu| handler.handle_trap(&mut TrapContext { mu, thread: id, cause }))
     }
 
-    /// Does something while a thread is parked, where collections find its roots.
-    fn parked<R>(&mut self, thread: &mut Thread, work: impl FnOnce(&mut Mu) -> R) -> R {
-        let parked = self.rt.parked.len();
-        let place_holder = Thread::new(StackRef::NULL, 0, 0);
-        self.rt.parked.push(std::mem::replace(thread, place_holder));
+    /// Does something while a thread rests with the others, where collections find its roots.
+    fn resting<R>(&mut self, thread: &mut Thread, work: impl FnOnce(&mut Mu) -> R) -> R {
+        let id = thread.id;
+        let nobody = Thread::new(ThreadRef::NULL, StackRef::NULL, 0);
+        self.rt.threads.rest(std::mem::replace(thread, nobody));
         let result = work(self);
-        self.rt.parked.truncate(parked + 1);
-        if let Some(back) = self.rt.parked.pop() {
+        if let Some(back) = self.rt.threads.take(id) {
             *thread = back;
         }
         result
@@ -241,7 +399,7 @@ impl Mu {
                 }
             }
             Event::Load { hail, text } => {
-                if self.parked(thread, |mu| mu.load_from_program(hail, &text)) {
+                if self.resting(thread, |mu| mu.load_from_program(hail, &text)) {
                     self.interp.complete_instruction(&self.rt, thread);
                     return Ok(None);
                 }
@@ -258,6 +416,7 @@ impl Mu {
             Event::Undefined(ub) => Outcome::Undefined(ub, self.stop(thread)),
             Event::Unsupported(what) => Outcome::Unsupported(what, self.stop(thread)),
             Event::OutOfFuel => Outcome::OutOfFuel(self.stop(thread)),
+            Event::NewThread(_) | Event::Wait { .. } | Event::Woke(_) => return Ok(None),
         };
         Err(Box::new(outcome))
     }
@@ -271,7 +430,7 @@ impl Mu {
         cause: TrapCause,
     ) -> Result<TrapAction, Box<Outcome>> {
         let trapped = thread.stack;
-        let made = self.parked(thread, |mu| mu.new_stack(handler));
+        let made = self.resting(thread, |mu| mu.new_stack(handler));
         let stack = match made {
             Ok(stack) => stack,
             Err(NewStackFailure::Event(Event::Unsupported(what))) => {

@@ -35,6 +35,7 @@ pub mod conformance;
 pub mod driver;
 mod hail;
 pub mod introspect;
+mod schedule;
 pub mod trace;
 pub mod values;
 
@@ -45,7 +46,7 @@ pub use mu_interp as interp;
 pub use mu_ir as ir;
 pub use mu_rt as rt;
 pub use mu_rt::stack::StackRef;
-pub use mu_rt::thread::TrapCause;
+pub use mu_rt::thread::{ThreadRef, TrapCause};
 pub use mu_text as text;
 pub use trace::{Backtrace, FrameInfo};
 pub use values::Value;
@@ -62,7 +63,7 @@ use mu_rt::runtime::{Config, NewRuntimeError, Runtime};
 pub struct Options {
     /// Limits and switches of the runtime.
     pub config: Config,
-    /// Instructions each thread may execute.
+    /// Instructions each run may execute, all its threads together.
     pub fuel: u64,
 }
 
@@ -106,6 +107,8 @@ pub struct Mu {
     interp: Interp,
     fuel: u64,
     executed: u64,
+    /// Threads that were woken by a run inside theirs.
+    woken: Vec<ThreadRef>,
     last_load_error: Option<LoadError>,
 }
 
@@ -120,6 +123,7 @@ impl Mu {
             interp: Interp::new(),
             fuel: options.fuel,
             executed: 0,
+            woken: Vec::new(),
             last_load_error: None,
         })
     }
@@ -286,7 +290,7 @@ impl Mu {
         self.interp.code_count()
     }
 
-    /// Sets how many instructions each thread started from now on may execute.
+    /// Sets how many instructions each run that begins from now on may execute.
     pub fn set_fuel(&mut self, fuel: u64) {
         self.fuel = fuel;
     }

@@ -163,7 +163,7 @@ fn results() {
 
 #[test]
 fn every_outcome_has_its_exit_code() {
-    let outcomes: [(&str, &[&str], i32); 14] = [
+    let outcomes: [(&str, &[&str], i32); 15] = [
         ("div", &[], 0),
         ("exc", &[], 120),
         ("ub", &[], 121),
@@ -178,6 +178,7 @@ fn every_outcome_has_its_exit_code() {
         ("ub", &["--lib=/nonexistent/lib.so"], 125),
         ("undef", &["--on-undefined=tests/cli/errors.uir"], 126),
         ("undef", &["--on-undefined=/nonexistent/file.uir"], 127),
+        ("stuck", &[], 128),
     ];
     for (entry, options, expected) in outcomes {
         let args: &[&str] = if entry == "div" { &["7", "2"] } else { &["7"] };
@@ -196,12 +197,13 @@ fn reports_of_outcomes() {
         run("undef", &[], &["7"]),
         run("unsup", &[], &["7"]),
         run("loop", &["--fuel=1000"], &["7"]),
+        run("stuck", &[], &["7"]),
         run("undef", &["--on-undefined=tests/cli/errors.uir", "--error-format=short"], &["7"]),
     ];
     insta::assert_snapshot!("outcomes", all(&lines.each_ref().map(Vec::as_slice)));
-    let lines = ["ub", "exc", "undef"].map(|entry| run(entry, &["--error-format=short"], &["7"]));
+    let lines = ["ub", "exc", "undef", "stuck"].map(|entry| run(entry, &["--error-format=short"], &["7"]));
     insta::assert_snapshot!("outcomes_short", all(&lines.each_ref().map(Vec::as_slice)));
-    let lines = ["ub", "exc", "undef"].map(|entry| run(entry, &["--error-format=json"], &["7"]));
+    let lines = ["ub", "exc", "undef", "stuck"].map(|entry| run(entry, &["--error-format=json"], &["7"]));
     insta::assert_snapshot!("outcomes_json", all(&lines.each_ref().map(Vec::as_slice)));
 }
 

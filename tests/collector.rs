@@ -298,6 +298,10 @@ fn conformance_scripts_under_stress() {
         "tailcall_constant",
         "many_stacks",
         "roots_of_all",
+        "lost_wakeups",
+        "locks",
+        "mutual_exclusion",
+        "producers_consumers",
     ];
     for (stress, offset, step) in [("every:1,move", 0, 5), ("safepoint,move", 3, 11)] {
         let (mut collections, mut run) = (0, 0);

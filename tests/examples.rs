@@ -112,7 +112,7 @@ macro_rules! programs {
 }
 
 programs! {
-    hello gcd fib is_prime sieve quicksort nbody mandelbrot matmul generator exceptions lazy sha256
+    hello gcd fib is_prime sieve quicksort nbody mandelbrot matmul generator exceptions threads lazy sha256
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The exit codes of the command, in one table.
 //!
 //! A C-like entry function gives the exit code itself, so everything the command has to say stands from 120 up, out of
-//! the way of what programs usually answer, and clear of 101 (a Rust panic) and of 128 + n (death by signal).
+//! the way of what programs usually answer, and clear of 101 (a Rust panic) and of 128 + n (death by signal n, from 1).
 //!
 //! ```text
 //! Exit::Undefined.code() == 121        mu run --help prints Exit::table()
@@ -32,11 +32,13 @@ pub enum Exit {
     Bundle,
     /// The command line is wrong, or a file cannot be read or written.
     Usage,
+    /// All threads wait, and nobody can wake one.
+    Deadlock,
 }
 
 impl Exit {
     /// All of them, by ascending code.
-    pub const ALL: [Exit; 10] = [
+    pub const ALL: [Exit; 11] = [
         Exit::Ok,
         Exit::Differs,
         Exit::Exception,
@@ -47,6 +49,7 @@ impl Exit {
         Exit::Start,
         Exit::Bundle,
         Exit::Usage,
+        Exit::Deadlock,
     ];
 
     /// The number the process exits with.
@@ -62,6 +65,7 @@ impl Exit {
             Exit::Start => 125,
             Exit::Bundle => 126,
             Exit::Usage => 127,
+            Exit::Deadlock => 128,
         }
     }
 
@@ -78,6 +82,7 @@ impl Exit {
             Exit::Start => "the instance or its first stack could not be made",
             Exit::Bundle => "a bundle has errors",
             Exit::Usage => "wrong command line, or a file that cannot be read or written",
+            Exit::Deadlock => "all threads wait, and nobody can wake one",
         }
     }
 
@@ -100,6 +105,6 @@ mod tests {
     fn codes_ascend_and_keep_clear_of_panics_and_signals() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
         assert!(codes.is_sorted_by(|a, b| a < b));
-        assert!(codes.iter().all(|&code| code < 2 || (120..128).contains(&code)));
+        assert!(codes.iter().all(|&code| code < 2 || (120..=128).contains(&code)));
     }
 }

@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::output::{self, Failure};
 use super::render::{ErrorFormat, Reporter};
 use clap::Args;
+use mu_vm::rt::choose::Schedule;
 use mu_vm::rt::runtime::Config;
 use mu_vm::{Mu, Options};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,35 @@ impl InstanceArgs {
     /// The configuration these options ask for.
     pub fn config(&self) -> Config {
         Config { libraries: self.lib.clone(), lenient: self.lenient, ..Config::default() }
+    }
+}
+
+/// How the threads of a program take turns.
+#[derive(Args)]
+pub struct ScheduleArgs {
+    /// The seed of all choices: which thread goes on, and for how long
+    #[arg(long, value_name = "SEED", default_value_t = Schedule::default().seed)]
+    schedule: u64,
+    /// Mean number of instructions of a turn while several threads can go on; 0: until a thread waits or ends
+    #[arg(long, value_name = "N", default_value_t = Schedule::PREEMPT)]
+    preempt: u64,
+    /// How many of a hundred weak CMPXCHG fail though they could succeed
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    weak_failures: u8,
+    /// How many of a hundred futex waits end without a reason
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    spurious_wakes: u8,
+}
+
+impl ScheduleArgs {
+    /// The schedule these options ask for.
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            seed: self.schedule,
+            preempt: self.preempt,
+            weak_failures: self.weak_failures,
+            spurious_wakes: self.spurious_wakes,
+        }
     }
 }
 

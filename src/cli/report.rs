@@ -17,7 +17,7 @@ use super::json::Object;
 use super::render::{ErrorFormat, JSON_VERSION, Reporter, one_line};
 use annotate_snippets::renderer::{AnsiColor, Style};
 use mu_vm::ir::ub::Ub;
-use mu_vm::{Backtrace, FrameInfo, Mu, Outcome, TrapCause, Value};
+use mu_vm::{Backtrace, FrameInfo, Mu, Outcome, ThreadRef, TrapCause, Value};
 use std::fmt::Write as _;
 
 /// An outcome that is not a result.
@@ -36,7 +36,11 @@ pub struct Report {
     spec: Option<&'static str>,
     /// What to do about it.
     help: Option<String>,
+    /// The thread of `backtrace`, where there are several.
+    thread: Option<ThreadRef>,
     backtrace: Backtrace,
+    /// Further threads.
+    others: Vec<(ThreadRef, Backtrace)>,
 }
 
 impl Report {
@@ -50,7 +54,9 @@ impl Report {
             code: None,
             spec: None,
             help: None,
+            thread: None,
             backtrace,
+            others: Vec::new(),
         };
         Some(match outcome {
             Outcome::Return(_) | Outcome::Exit => return None,
@@ -85,6 +91,17 @@ impl Report {
                 let message = format!("after {} instructions", mu.executed());
                 report(Exit::Fuel, "fuel", "out of fuel", message, trace)
             }
+            Outcome::Deadlock { waiting, threads } => {
+                let message = match waiting {
+                    1 => "the only thread waits at a futex".to_owned(),
+                    count => format!("all {count} threads wait at futexes"),
+                };
+                let mut threads = threads.into_iter();
+                let (thread, trace) = threads.next().unzip();
+                let trace = trace.unwrap_or_default();
+                let others = threads.collect();
+                Report { thread, others, ..report(Exit::Deadlock, "deadlock", "deadlock", message, trace) }
+            }
         })
     }
 
@@ -110,11 +127,14 @@ impl Report {
             let _ = write!(out, " {dim}[spec: {spec}]{dim:#}");
         }
         out.push('\n');
-        human_frames(&self.backtrace.top, &mut out);
-        if self.backtrace.omitted > 0 {
-            let _ = writeln!(out, "  … {} frames omitted …", self.backtrace.omitted);
+        if let Some(thread) = self.thread.filter(|_| !self.others.is_empty()) {
+            let _ = writeln!(out, "thread T{}:", thread.0);
         }
-        human_frames(&self.backtrace.bottom, &mut out);
+        human_trace(&self.backtrace, &mut out);
+        for (thread, trace) in &self.others {
+            let _ = writeln!(out, "thread T{}:", thread.0);
+            human_trace(trace, &mut out);
+        }
         if let Some(help) = &self.help {
             let _ = writeln!(out, "help: {help}");
         }
@@ -139,7 +159,10 @@ impl Report {
     }
 
     fn json(&self) -> String {
-        let frames = |frames: &[FrameInfo]| frames.iter().map(json_frame).collect::<Vec<_>>();
+        let others = self
+            .others
+            .iter()
+            .map(|(thread, trace)| json_trace(Object::new().number("thread", thread.0), trace));
         let object = Object::new()
             .number("version", JSON_VERSION)
             .text("kind", "outcome")
@@ -147,12 +170,14 @@ impl Report {
             .maybe_text("code", self.code)
             .text("severity", "error")
             .text("message", &self.message)
-            .maybe_text("spec", self.spec)
-            .list("frames", frames(&self.backtrace.top))
-            .number("omitted", self.backtrace.omitted)
-            .list("bottom_frames", frames(&self.backtrace.bottom))
-            .maybe_text("help", self.help.as_deref());
-        format!("{}\n", object.finish())
+            .maybe_text("spec", self.spec);
+        let object = match self.thread {
+            None => json_trace(object, &self.backtrace),
+            Some(thread) => {
+                json_trace(object.number("thread", thread.0), &self.backtrace).list("other_threads", others)
+            }
+        };
+        format!("{}\n", object.maybe_text("help", self.help.as_deref()).finish())
     }
 }
 
@@ -185,6 +210,23 @@ fn frame_name(frame: &FrameInfo) -> String {
         (None, None, Some(version)) => format!("{version} (not started)"),
         (None, None, None) => format!("{} (undefined)", frame.func),
     }
+}
+
+fn human_trace(trace: &Backtrace, out: &mut String) {
+    human_frames(&trace.top, out);
+    if trace.omitted > 0 {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  … {} frames omitted …", trace.omitted);
+    }
+    human_frames(&trace.bottom, out);
+}
+
+fn json_trace(object: Object, trace: &Backtrace) -> Object {
+    let frames = |frames: &[FrameInfo]| frames.iter().map(json_frame).collect::<Vec<_>>();
+    object
+        .list("frames", frames(&trace.top))
+        .number("omitted", trace.omitted)
+        .list("bottom_frames", frames(&trace.bottom))
 }
 
 /// Recursion makes many equal frames; they are written once.

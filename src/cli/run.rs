@@ -5,7 +5,7 @@
 
 use super::entry::Call;
 use super::exit::Exit;
-use super::options::{self, Bundle, InstanceArgs, ReportArgs, parse_size};
+use super::options::{self, Bundle, InstanceArgs, ReportArgs, ScheduleArgs, parse_size};
 use super::output::{self, Failure};
 use super::render::Reporter;
 use super::report::Report;
@@ -46,6 +46,8 @@ pub struct RunArgs {
     fuel: Option<u64>,
     #[command(flatten)]
     instance: InstanceArgs,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
     /// Do not look for undefined behaviour of memory accesses
     #[arg(long)]
     unchecked: bool,
@@ -83,6 +85,7 @@ fn help() -> String {
         Exit::Start,
         Exit::Bundle,
         Exit::Usage,
+        Exit::Deadlock,
     ]);
     format!(
         "\
@@ -94,10 +97,15 @@ Examples:
   mu run lazy.uir --on-undefined rest.uir  load a bundle when it is needed
   mu run loop.uir --fuel 1000000 --stats   stop after a million instructions, print counts
   mu run fib.uir --trace=calls -- 5        every call and return
+  mu run race.uir --schedule=7 --preempt=2 threads in another order, with very short turns
 
 Arguments are read by the types of the entry function's parameters: 42, -1, 0xff, 1.5, nan,
 {{1, 2}}, null, @f.
 A C-like main has parameters (int<32> uptr<uptr<int<8>>>) and returns (int<32>).
+
+All threads of a program take turns on one OS thread; equal seeds (--schedule) give equal runs.
+The program ends with its main thread, whatever the others are doing. Time is virtual: a
+nanosecond per instruction, and when every thread waits it jumps to the next timeout.
 
 {codes}"
     )
@@ -117,6 +125,7 @@ fn run(args: &RunArgs, reporter: &Reporter) -> Result<u8, Failure> {
         heap_bytes: args.heap,
         stack_bytes: args.stack,
         checked: !args.unchecked,
+        schedule: args.schedule.schedule(),
         ..args.instance.config()
     };
     let mut mu = options::instance(config, args.fuel.unwrap_or(u64::MAX))?;
@@ -230,10 +239,12 @@ fn statistics(mu: &Mu, elapsed: Duration) -> String {
          heap objects     {}\n\
          heap bytes       {}\n\
          stacks created   {}\n\
+         threads created  {}\n\
          versions decoded {}\n",
         heap.objects,
         heap.object_bytes,
         mu.runtime().stacks.created(),
+        mu.runtime().threads.made(),
         mu.versions_decoded()
     )
 }

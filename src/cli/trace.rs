@@ -27,7 +27,7 @@
 //! | `#3` `#3+16`       | a reference: the third object, global cell or ALLOCA cell that was mentioned, and bytes into it |
 //! | `&#3+16` `&2`      | a pointer into an object; another pointer: the second that was mentioned                        |
 //! | `int(7)` `fp(1.5)` `ref(#3,1)` | `tagref64`, by its state                                                           |
-//! | `@f` `S2`          | `funcref`, `stackref`                                                                          |
+//! | `@f` `S2` `T2`     | `funcref`, `stackref`, `threadref`                                                              |
 //! | `{1 2 3}`          | values of several scalars: all of them in order, at most the first 16                          |
 //! | `@g` `@c`          | global cells, functions and exposed functions by their names; so are constants of pointer, struct, array and vector types |
 //!
@@ -35,7 +35,6 @@
 //! the place of an older one counts as the same.)
 
 use clap::ValueEnum;
-use mu_vm::StackRef;
 use mu_vm::interp::Tracer;
 use mu_vm::interp::code::CodeOf;
 use mu_vm::interp::decode::func_of_word;
@@ -50,7 +49,8 @@ use mu_vm::ir::types::Type;
 use mu_vm::rt::layout::LeafKind;
 use mu_vm::rt::memory::AllocaCells;
 use mu_vm::rt::runtime::Runtime;
-use mu_vm::rt::stack::StackState;
+use mu_vm::rt::thread::Thread;
+use mu_vm::{StackRef, ThreadRef};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
@@ -77,7 +77,9 @@ pub struct TraceWriter<W: Write> {
     seq: u64,
     /// The next instruction was seen already.
     again: bool,
-    /// The stack that ran last.
+    /// The thread that runs.
+    thread: ThreadRef,
+    /// Its stack.
     stack: StackRef,
     /// The frames of each stack, from the bottom.
     frames: BTreeMap<StackRef, Vec<Frame>>,
@@ -109,6 +111,7 @@ impl<W: Write> TraceWriter<W> {
             ops: kinds.contains(&TraceKind::Ops),
             seq: 0,
             again: false,
+            thread: ThreadRef::NULL,
             stack: StackRef::NULL,
             frames: BTreeMap::new(),
             names: Ordinals::default(),
@@ -124,27 +127,14 @@ impl<W: Write> TraceWriter<W> {
     /// Begins a line about a frame of the running stack.
     fn begin(&mut self, depth: usize) {
         self.line.clear();
-        // Writing to a string cannot fail. One thread is all there is.
-        let _ = write!(self.line, "{} T1 S{} {depth} ", self.seq, self.stack.0);
+        // Writing to a string cannot fail.
+        let _ = write!(self.line, "{} T{} S{} {depth} ", self.seq, self.thread.0, self.stack.0);
     }
 
     /// Ends the line. If nobody reads it, nobody misses it.
     fn end(&mut self) {
         self.line.push('\n');
         let _ = self.out.write_all(self.line.as_bytes());
-    }
-
-    /// Finds the running stack: the one whose memory the frame lies in.
-    fn find_stack(&mut self, rt: &Runtime, here: &Here<'_>) {
-        let base = here.region.base();
-        let runs = |stack: StackRef| {
-            let stack = rt.stacks.get(stack);
-            stack.is_some_and(|stack| stack.state == StackState::Active && stack.region().base() == base)
-        };
-        if !runs(self.stack) {
-            let mut numbers = (1..=rt.stacks.created() as u64).rev().map(StackRef);
-            self.stack = numbers.find(|&stack| runs(stack)).unwrap_or(StackRef::NULL);
-        }
     }
 
     /// Brings the list of frames up to date, and writes what has become of them. Answers the depth.
@@ -303,6 +293,7 @@ impl<W: Write> TraceWriter<W> {
                 None => write!(line, "null"),
             },
             LeafKind::StackRef if word != 0 => write!(line, "S{word}"),
+            LeafKind::ThreadRef if word != 0 => write!(line, "T{word}"),
             LeafKind::IrBuilderRef if word != 0 => write!(line, "B{word}"),
             LeafKind::StackRef | LeafKind::ThreadRef | LeafKind::FrameCursorRef | LeafKind::IrBuilderRef => {
                 self.names.reference(rt, word, line)
@@ -447,12 +438,12 @@ fn unit_start(rt: &Runtime, address: u64) -> Option<u64> {
 }
 
 impl<W: Write> Tracer for TraceWriter<W> {
-    fn instruction(&mut self, rt: &Runtime, here: &Here<'_>, pc: usize) {
+    fn instruction(&mut self, rt: &Runtime, thread: &Thread, here: &Here<'_>, pc: usize) {
         if std::mem::take(&mut self.again) {
             return;
         }
         self.seq += 1;
-        self.find_stack(rt, here);
+        (self.thread, self.stack) = (thread.id, thread.stack);
         let depth = self.update_frames(rt, here, pc);
         let CodeOf::Version(ver) = here.code.of else { return self.undefined(rt, here, pc, depth) };
         let Some(&(block, index)) = here.code.places.get(pc) else { return };

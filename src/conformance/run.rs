@@ -64,9 +64,36 @@ fn run_text_with(
             return report;
         }
     };
+    // What comes true must come true with every seed: the first that fails is the one to look at.
+    let (first, count) = (script.options.seed.unwrap_or(0), script.options.seeds.unwrap_or(1));
+    for seed in (0..count).map(|index| first.wrapping_add(index)) {
+        let mut config = config.clone();
+        config.schedule.seed = seed;
+        let collections = report.collections;
+        report = run_seed(&script, name, text, folder, tier, &config, loader);
+        report.collections += collections;
+        if !report.passed() {
+            report.name_seed(seed, count);
+            break;
+        }
+    }
+    report
+}
+
+/// Runs a script once, with an instance of its own.
+fn run_seed(
+    script: &Script,
+    name: &str,
+    text: &str,
+    folder: &Path,
+    tier: Tier,
+    config: &Config,
+    loader: Loader,
+) -> Report {
+    let mut report = empty_report(name, tier);
     // A panic leaves the instance behind; nothing of it is looked at afterwards.
     let mut line = 1;
-    let run = AssertUnwindSafe(|| run_script(&script, text, folder, config, &mut report, &mut line, loader));
+    let run = AssertUnwindSafe(|| run_script(script, text, folder, config, &mut report, &mut line, loader));
     if let Err(panic) = catch_unwind(run) {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
@@ -89,6 +116,14 @@ impl Report {
         self.assertions.push(Assertion { line, failure: Some(failure) });
     }
 
+    /// Adds the seed to what failed, where there are several.
+    fn name_seed(&mut self, seed: u64, count: u64) {
+        if count > 1 {
+            let failures = self.assertions.iter_mut().filter_map(|assertion| assertion.failure.as_mut());
+            failures.for_each(|failure| failure.got += &format!(" (schedule={seed})"));
+        }
+    }
+
     fn check(&mut self, line: u32, come_true: bool, expected: &str, got: &str) {
         if come_true { self.pass(line) } else { self.fail(line, expected, got) }
     }
@@ -100,6 +135,11 @@ fn new_instance(script: &Script, tier: Tier, config: &Config) -> Result<Mu, Stri
     let mut config = Config { lenient: wanted.lenient || config.lenient, ..config.clone() };
     config.stack_bytes = wanted.stack_bytes.unwrap_or(config.stack_bytes);
     config.heap_bytes = wanted.heap_bytes.unwrap_or(config.heap_bytes);
+    config.threads_max = wanted.threads_max.unwrap_or(config.threads_max);
+    let schedule = &mut config.schedule;
+    schedule.preempt = wanted.preempt.unwrap_or(schedule.preempt);
+    schedule.weak_failures = wanted.weak_failures.unwrap_or(schedule.weak_failures);
+    schedule.spurious_wakes = wanted.spurious_wakes.unwrap_or(schedule.spurious_wakes);
     let fuel = wanted.fuel.unwrap_or(DEFAULT_FUEL);
     match tier {
         Tier::Interp => Mu::new(Options { config, fuel }).map_err(|error| error.to_string()),
@@ -356,13 +396,15 @@ fn compare_outcome(mu: &Mu, wanted: &[script::Outcome], got: &Outcome) -> Result
             (script::Outcome::Exit, Outcome::Exit) => true,
             (script::Outcome::Trap, Outcome::Trap(..)) => true,
             (script::Outcome::ExhaustedFuel, Outcome::OutOfFuel(_)) => true,
+            (script::Outcome::Deadlock, Outcome::Deadlock { .. }) => true,
             (
                 script::Outcome::Values(_)
                 | script::Outcome::Throws(_)
                 | script::Outcome::Undefined { .. }
                 | script::Outcome::Exit
                 | script::Outcome::Trap
-                | script::Outcome::ExhaustedFuel,
+                | script::Outcome::ExhaustedFuel
+                | script::Outcome::Deadlock,
                 _,
             ) => false,
         };
@@ -414,5 +456,10 @@ fn show_outcome(mu: &Mu, wanted: &[script::Outcome], got: &Outcome) -> String {
         }
         Outcome::Unsupported(what, trace) => format!("unsupported: {what}{}", at(trace)),
         Outcome::OutOfFuel(trace) => format!("exhausted fuel{}", at(trace)),
+        Outcome::Deadlock { waiting, threads } => {
+            let traces: Vec<_> =
+                threads.iter().map(|(id, trace)| format!("T{}{}", id.0, at(trace))).collect();
+            format!("deadlock of {waiting} threads: {}", traces.join(", "))
+        }
     }
 }

@@ -278,3 +278,51 @@ fn the_ledger_turns_verdicts_around() {
     assert_eq!(judge(&good, &ledger), Verdict::Stale);
     assert_eq!(judge(&bad, &ledger), Verdict::KnownFailure);
 }
+
+/// A race that some schedules win: the report names the first seed that does not.
+const RACE: &str = "\
+//! spec: a#b
+//! option: preempt=1 schedule=3 seeds=40
+.typedef @i64 = int<64>
+.const @one <@i64> = 1
+.global @cell <@i64>
+.funcsig @none = () -> ()
+.funcsig @sig = () -> (@i64)
+.funcdef @store VERSION %v <@none> {
+    %e():
+        STORE RELAXED <@i64> @cell @one
+        RET ()
+}
+.funcdef @race VERSION %v <@sig> {
+    %e():
+        %s = COMMINST @uvm.new_stack <[@none]> (@store)
+        %t = NEWTHREAD %s PASS_VALUES <> ()
+        %x = LOAD RELAXED <@i64> @cell
+        RET %x
+}
+.global @zero <@i64>
+.funcdef @stuck VERSION %v <@none> {
+    %e():
+        %x = LOAD <@i64> @zero
+        %r = COMMINST @uvm.futex.wait <@i64> (@zero %x)
+        RET ()
+}
+//! call @stuck() => deadlock
+";
+
+#[test]
+fn a_script_is_run_with_all_its_seeds() {
+    let run = |text: &str| run_text("race.uir", text, Path::new("."), Tier::Interp);
+    let either = run(&format!("{RACE}//! call @race() => either (0) | (1)\n"));
+    assert!(either.passed(), "{:?}", failures(&either));
+    assert_eq!(either.assertions.len(), 3, "the assertions of one run");
+    for outcome in ["(0)", "(1)"] {
+        let report = run(&format!("{RACE}//! call @race() => {outcome}\n"));
+        let failures: Vec<_> = report.failures().filter_map(|assertion| assertion.failure.as_ref()).collect();
+        assert_eq!(failures.len(), 1, "{outcome} comes of some seeds only");
+        assert!(failures[0].got.contains(" (schedule="), "{}", failures[0].got);
+    }
+    let wrong = run(&format!("{RACE}//! call @stuck() => ()\n"));
+    let got: Vec<_> = wrong.failures().filter_map(|assertion| assertion.failure.as_ref()).collect();
+    assert!(got[0].got.starts_with("deadlock of 1 threads: T"), "{}", got[0].got);
+}

@@ -12,10 +12,11 @@
 //! thread; arguments and values in flight ([`crate::thread::Resumption`], [`crate::thread::Event`]) are made after the
 //! last and used before the next one.
 //!
-//! **Roots.** Global cells; handles of the client ([`crate::handles`]); of every thread the stack it is bound to, its
-//! thread-local reference and its pins (threads that wait while a client handles their trap are *parked*); the user data of
-//! the Mu trap handler; stacks the client holds ([`crate::stack::Stack::held`]) and stacks with open frame cursors; of every stack that is reached, the ALLOCA cells and, by the maps of
-//! the tier, the slots of its frames.
+//! **Roots.** Global cells; handles of the client ([`crate::handles`]); of every thread, the running one and those that
+//! rest ([`crate::thread::Threads`]), the stack it is bound to, its thread-local reference and its pins; the locations
+//! threads wait at ([`crate::futex`]); the user data of the Mu trap handler; stacks the client holds
+//! ([`crate::stack::Stack::held`]) and stacks with open frame cursors; of every stack that is reached, the ALLOCA cells
+//! and, by the maps of the tier, the slots of its frames.
 
 use crate::handles::Handle;
 use crate::heap::{AllocBuffer, Cause, Collected, FrameMaps, Plan, Root, Roots};
@@ -40,12 +41,14 @@ struct RuntimeRoots<'a> {
     threads: &'a [ThreadRoots<'a>],
     /// A copy of the user data of the Mu trap handler.
     userdata: &'a AtomicU64,
+    /// Copies of the locations threads wait at.
+    locations: &'a [AtomicU64],
     stacks: &'a Stacks,
     frames: &'a dyn FrameMaps,
 }
 
 // SAFETY: global cells are in immortal memory of the heap; handles are atomic words kept alive by `handles`; thread-local
-// references are copies in this value; slots of frames are checked to lie in the stack's region, and cells were made
+// references and locations of futexes are copies in this value; slots of frames are checked to lie in the stack's region, and cells were made
 // there by ALLOCA. All have the types that the program, the tier's maps or ALLOCA gave them. The caller has the runtime
 // and the running thread exclusively, so nothing runs.
 unsafe impl Roots for RuntimeRoots<'_> {
@@ -67,6 +70,9 @@ unsafe impl Roots for RuntimeRoots<'_> {
             visit(Root::Stack(thread.stack));
         }
         visit(Root::Slot(self.userdata.as_ptr() as u64, LeafKind::Ref));
+        for location in self.locations {
+            visit(Root::Slot(location.as_ptr() as u64, LeafKind::IRef));
+        }
         for stack in self.stacks.held().chain(self.stacks.with_cursors()) {
             visit(Root::Stack(stack));
         }
@@ -215,7 +221,7 @@ impl Runtime {
 
     /// Collects. All threads stand still: the running one, if there is one, has saved its frame.
     pub fn collect(&mut self, thread: Option<&mut Thread>, frames: &dyn FrameMaps, plan: Plan) -> Collected {
-        let mut threads: Vec<&mut Thread> = thread.into_iter().chain(&mut self.parked).collect();
+        let mut threads: Vec<&mut Thread> = thread.into_iter().chain(self.threads.iter_mut()).collect();
         let thread_roots: Vec<ThreadRoots<'_>> = threads
             .iter()
             .map(|thread| ThreadRoots {
@@ -226,8 +232,11 @@ impl Runtime {
             .collect();
         let handles = self.handles.lock().held();
         let userdata = AtomicU64::new(self.trap_handler.map_or(0, |handler| handler.userdata));
+        let waited_at: Vec<u64> = self.futexes.locations().collect();
+        let locations: Vec<AtomicU64> = waited_at.iter().copied().map(AtomicU64::new).collect();
         let roots = RuntimeRoots {
             userdata: &userdata,
+            locations: &locations,
             globals: &self.global_units,
             handles: &handles,
             threads: &thread_roots,
@@ -241,6 +250,11 @@ impl Runtime {
         }
         let locals: Vec<u64> =
             thread_roots.iter().map(|roots| roots.threadlocal.load(Ordering::Relaxed)).collect();
+        let moved = |old: u64| match waited_at.binary_search(&old) {
+            Ok(index) => locations[index].load(Ordering::Relaxed),
+            Err(_) => old,
+        };
+        self.futexes.rekey(moved);
         if let Some(handler) = &mut self.trap_handler {
             handler.userdata = userdata.load(Ordering::Relaxed);
         }

@@ -17,10 +17,14 @@
 //! | [`os`]     | memory mappings                                                        |
 //! | [`stack`]  | stacks, frames, cursors                                                |
 //! | [`thread`] | threads, and what a tier tells the driver                              |
+//! | [`futex`]  | queues of threads that wait at memory locations                        |
+//! | [`choose`] | the seeded source of all choices                                       |
 //! | [`runtime`]| everything one instance has loaded and allocated                       |
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod choose;
 pub mod collection;
+pub mod futex;
 pub mod handles;
 pub mod heap;
 pub mod irbuilder;

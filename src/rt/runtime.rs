@@ -5,6 +5,8 @@
 //! Loading goes through [`Runtime::load`]: link and verify the draft against the program, then make room for its global
 //! cells. If anything fails, nothing has changed.
 
+use crate::choose::{Chooser, Schedule};
+use crate::futex::Futexes;
 use crate::handles::Handles;
 use crate::heap::{AllocBuffer, Heap, HeapConfig};
 use crate::layout::Layouts;
@@ -13,7 +15,7 @@ use crate::native::Symbols;
 use crate::os::OsError;
 use crate::stack::Stacks;
 use crate::stress::{GcStress, StressCounts};
-use crate::thread::Thread;
+use crate::thread::Threads;
 use mu_ir::builder::{IrBuilder, OpenBuilders};
 use mu_ir::codes::load as code;
 use mu_ir::diag::Diagnostic;
@@ -34,6 +36,10 @@ pub struct Config {
     pub stack_bytes: u64,
     /// Most stacks alive at a time.
     pub stacks_max: usize,
+    /// Most threads of one run at a time.
+    pub threads_max: usize,
+    /// How threads are scheduled.
+    pub schedule: Schedule,
     /// Detect undefined behaviour of memory accesses through irefs.
     pub checked: bool,
     /// Type mismatches between types of one size and register class are warnings.
@@ -52,6 +58,8 @@ impl Default for Config {
             heap_bytes: 1 << 30,
             stack_bytes: 1 << 20,
             stacks_max: 1 << 20,
+            threads_max: 1 << 20,
+            schedule: Schedule::default(),
             checked: true,
             lenient: false,
             libraries: Vec::new(),
@@ -113,6 +121,12 @@ pub struct Runtime {
     pub unit_cache: UnitCache,
     /// The stacks.
     pub stacks: Stacks,
+    /// The threads that do not run right now.
+    pub threads: Threads,
+    /// The futex queues.
+    pub futexes: Futexes,
+    /// Where choices come from.
+    pub chooser: Chooser,
     /// External symbols.
     pub symbols: Symbols,
     /// Functions, by number.
@@ -123,8 +137,6 @@ pub struct Runtime {
     pub(crate) global_units: Vec<(u64, TypeId)>,
     /// References that the client holds.
     pub handles: Mutex<Handles>,
-    /// Threads that wait while the client handles their trap, the last one on top.
-    pub parked: Vec<Thread>,
     /// Where the client allocates.
     pub(crate) client_buffer: AllocBuffer,
     /// What stress modes did.
@@ -161,13 +173,15 @@ impl Runtime {
             memory: Memory::new(),
             unit_cache: UnitCache::default(),
             stacks: Stacks::new(config.stack_bytes, config.stacks_max),
+            threads: Threads::default(),
+            futexes: Futexes::default(),
+            chooser: Chooser::new(config.schedule.seed),
             symbols: Symbols::new(&config.libraries)
                 .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
             funcs: Vec::new(),
             globals: Vec::new(),
             global_units: Vec::new(),
             handles: Mutex::default(),
-            parked: Vec::new(),
             client_buffer: AllocBuffer::default(),
             stress_counts: StressCounts::default(),
             stacks_killed: 0,

@@ -9,15 +9,34 @@
 //!   driver ── run ──> tier … TRAP ──> Event::Trap ──> trap handler ──┘
 //!                          … RET from the bottom frame ──> Event::Returned
 //! ```
+//!
+//! What is per thread is in [`Thread`]; everything else of an instance is shared. Threads that do not run right now rest
+//! in [`Threads`], where a collector finds their roots; the driver takes the one it runs out of the table.
+//!
+//! An instruction that concerns other threads (NEWTHREAD, a futex wait or wake) stops the tier with its frame still at
+//! the instruction. The driver does what is to be done, and the tier *completes* the instruction with its result when
+//! the thread may go on: at once, or when it is woken.
 
 use crate::heap::AllocBuffer;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
+use std::collections::BTreeMap;
+
+/// A reference to a thread as programs hold it: a number that is never reused; 0 is NULL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub struct ThreadRef(pub u64);
+
+impl ThreadRef {
+    /// The NULL reference.
+    pub const NULL: ThreadRef = ThreadRef(0);
+}
 
 /// A Mu thread.
 #[derive(Debug)]
 pub struct Thread {
+    /// What programs call it.
+    pub id: ThreadRef,
     /// The stack it is bound to.
     pub stack: StackRef,
     /// The thread-local reference.
@@ -26,16 +45,79 @@ pub struct Thread {
     pub pins: Vec<u64>,
     /// Where it allocates.
     pub buffer: AllocBuffer,
-    /// Instructions it may still execute.
+    /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
     pub executed: u64,
 }
 
 impl Thread {
-    /// A thread bound to a stack.
-    pub fn new(stack: StackRef, threadlocal: u64, fuel: u64) -> Thread {
-        Thread { stack, threadlocal, pins: Vec::new(), buffer: AllocBuffer::default(), fuel, executed: 0 }
+    /// A thread that will be bound to a stack.
+    pub fn new(id: ThreadRef, stack: StackRef, threadlocal: u64) -> Thread {
+        Thread {
+            id,
+            stack,
+            threadlocal,
+            pins: Vec::new(),
+            buffer: AllocBuffer::default(),
+            fuel: 0,
+            executed: 0,
+        }
+    }
+}
+
+/// The threads of an instance that do not run right now.
+#[derive(Debug, Default)]
+pub struct Threads {
+    resting: BTreeMap<ThreadRef, Thread>,
+    named: u64,
+}
+
+impl Threads {
+    /// The reference of a new thread.
+    pub fn name(&mut self) -> ThreadRef {
+        self.named += 1;
+        ThreadRef(self.named)
+    }
+
+    /// Puts a thread into the table.
+    pub fn rest(&mut self, thread: Thread) {
+        self.resting.insert(thread.id, thread);
+    }
+
+    /// Takes a thread out of the table, to run or to end it.
+    pub fn take(&mut self, id: ThreadRef) -> Option<Thread> {
+        self.resting.remove(&id)
+    }
+
+    /// A resting thread.
+    pub fn get(&self, id: ThreadRef) -> Option<&Thread> {
+        self.resting.get(&id)
+    }
+
+    /// A resting thread, to change it.
+    pub fn get_mut(&mut self, id: ThreadRef) -> Option<&mut Thread> {
+        self.resting.get_mut(&id)
+    }
+
+    /// All resting threads, by ascending reference: the roots in them are theirs.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Thread> {
+        self.resting.values_mut()
+    }
+
+    /// Number of resting threads.
+    pub fn len(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// Whether no thread rests.
+    pub fn is_empty(&self) -> bool {
+        self.resting.is_empty()
+    }
+
+    /// Number of threads ever made.
+    pub fn made(&self) -> u64 {
+        self.named
     }
 }
 
@@ -62,6 +144,17 @@ pub enum TrapCause {
     Watchpoint(u32),
     /// A call of a function without a version.
     Undefined(FuncId),
+}
+
+/// A thread that NEWTHREAD makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewThread {
+    /// Its stack.
+    pub stack: StackRef,
+    /// Its thread-local reference.
+    pub threadlocal: u64,
+    /// What the stack receives.
+    pub resumption: Resumption,
 }
 
 /// Why a tier stopped.
@@ -91,6 +184,16 @@ pub enum Event {
     Undefined(Ub),
     /// The instruction the top frame stands at belongs to a later stage of this implementation.
     Unsupported(String),
-    /// The fuel is used up.
+    /// The fuel of this turn is used up.
     OutOfFuel,
+    /// NEWTHREAD, whose stack can be bound so. The instruction waits for the reference of the thread, or for failure.
+    NewThread(Box<NewThread>),
+    /// A futex wait: the thread is in its queue. The instruction waits for its result.
+    Wait {
+        /// Most nanoseconds to wait; `None` for ever.
+        timeout: Option<u64>,
+    },
+    /// A futex wake or requeue took these threads out of their queues. The instruction waits for its result, the same
+    /// number.
+    Woke(Vec<ThreadRef>),
 }

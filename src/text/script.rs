@@ -82,6 +82,18 @@ pub struct Options {
     pub fuel: Option<u64>,
     /// Whether harmless type mismatches are warnings.
     pub lenient: bool,
+    /// Most threads of a call at a time.
+    pub threads_max: Option<usize>,
+    /// The seed of the scheduler.
+    pub seed: Option<u64>,
+    /// With how many seeds the script is run, from that one on; at least 1.
+    pub seeds: Option<u64>,
+    /// Mean number of instructions between preemptions.
+    pub preempt: Option<u64>,
+    /// How many of a hundred weak CMPXCHG fail spuriously.
+    pub weak_failures: Option<u8>,
+    /// How many of a hundred futex waits end spuriously.
+    pub spurious_wakes: Option<u8>,
 }
 
 /// An expected error or warning.
@@ -179,6 +191,8 @@ pub enum Outcome {
     Trap,
     /// The fuel was used up.
     ExhaustedFuel,
+    /// All threads wait, and nobody can wake one.
+    Deadlock,
 }
 
 /// A trap a call meets.
@@ -305,6 +319,7 @@ impl fmt::Display for Outcome {
             Outcome::Exit => f.write_str("exit"),
             Outcome::Trap => f.write_str("trap"),
             Outcome::ExhaustedFuel => f.write_str("exhausted fuel"),
+            Outcome::Deadlock => f.write_str("deadlock"),
         }
     }
 }
@@ -508,8 +523,19 @@ impl Reader {
                 Some(("stack", size)) => options.stack_bytes = Some(bytes(size)?),
                 Some(("heap", size)) => options.heap_bytes = Some(bytes(size)?),
                 Some(("fuel", fuel)) => options.fuel = Some(decimal(fuel)?),
+                Some(("threads", count)) => {
+                    options.threads_max = Some(usize::try_from(decimal(count)?).unwrap_or(usize::MAX));
+                }
+                Some(("schedule", seed)) => options.seed = Some(decimal(seed)?),
+                Some(("seeds", count)) => options.seeds = Some(decimal(count)?.max(1)),
+                Some(("preempt", mean)) => options.preempt = Some(decimal(mean)?),
+                Some(("weak-failures", rate)) => options.weak_failures = Some(percent(rate)?),
+                Some(("spurious-wakes", rate)) => options.spurious_wakes = Some(percent(rate)?),
                 _ => {
-                    return Err(format!("there is no option `{word}`: stack=, heap=, fuel= and lenient are"));
+                    return Err(format!(
+                        "there is no option `{word}`: stack=, heap=, fuel=, threads=, schedule=, seeds=, preempt=, \
+                         weak-failures=, spurious-wakes= and lenient are"
+                    ));
                 }
             }
             any = true;
@@ -538,6 +564,11 @@ impl Reader {
 
 fn decimal(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn percent(text: &str) -> Result<u8, String> {
+    let rate = text.parse().ok().filter(|&rate: &u8| rate <= 100);
+    rate.ok_or_else(|| format!("`{text}` is no rate from 0 to 100"))
 }
 
 /// A number of bytes, with the suffix `K`, `M` or `G` if any.
@@ -727,6 +758,9 @@ impl<'t> Cursor<'t> {
         }
         if self.take_word("exit") {
             return Ok(Outcome::Exit);
+        }
+        if self.take_word("deadlock") {
+            return Ok(Outcome::Deadlock);
         }
         if self.take_word("trap") {
             return Ok(Outcome::Trap);

@@ -237,8 +237,10 @@ pub struct IndexInfo {
 /// SWAPSTACK and NEWTHREAD.
 #[derive(Clone, Debug)]
 pub struct SwapInfo {
-    /// Slot of the swappee.
+    /// Slot of the swappee; of NEWTHREAD, of the stack to bind to.
     pub swappee: Slot,
+    /// Slot of the thread-local reference of NEWTHREAD ([`NONE`]: NULL).
+    pub threadlocal: Slot,
     /// KILL_OLD.
     pub kill_old: bool,
     /// Words of the values to pass; with THROW_EXC the exception.
@@ -247,7 +249,8 @@ pub struct SwapInfo {
     pub throw: bool,
     /// Types of the values, as representatives.
     pub passes: Box<[TypeId]>,
-    /// Index of its [`Resume`] ([`NONE`] with KILL_OLD).
+    /// Index of its [`Resume`] ([`NONE`] with KILL_OLD). That of NEWTHREAD says where its result goes and how it goes
+    /// on; it is no resumption point.
     pub resume: u32,
 }
 
@@ -273,6 +276,8 @@ pub struct CommInfo {
     pub results: List,
     /// The signature argument, as representative.
     pub sig: Option<SigId>,
+    /// The type argument, as representative.
+    pub ty: Option<TypeId>,
     /// Edges of the exception clause.
     pub nor: u32,
     /// See `nor`.
@@ -638,6 +643,9 @@ pub enum Instr {
     },
     // native calls, stacks, common instructions
     CCall {
+        info: u32,
+    },
+    NewThread {
         info: u32,
     },
     SwapStack {

@@ -296,13 +296,13 @@ fn unwind(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, mut fp: u64, e
 }
 
 /// The frame on top of a stack.
-struct Top<'c> {
-    region: Arc<Region>,
-    fp: u64,
-    code: &'c Code,
+pub(crate) struct Top<'c> {
+    pub region: Arc<Region>,
+    pub fp: u64,
+    pub code: &'c Code,
 }
 
-fn top<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<Top<'c>> {
+pub(crate) fn top<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<Top<'c>> {
     let stack = rt.stacks.get(stack)?;
     let fp = stack.top_fp;
     if fp == 0 {

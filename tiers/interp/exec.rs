@@ -10,7 +10,7 @@
 use crate::code::{Code, Instr, NONE, Slot};
 use crate::control_flow::{self, Entered};
 use crate::frames::Maps;
-use crate::{Tracer, aggregates, basic_operations, memory_operations, native_calls, stacks};
+use crate::{Tracer, aggregates, basic_operations, memory_operations, native_calls, stacks, threads};
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::{conv, float, int};
 use mu_ir::ub::Ub;
@@ -208,7 +208,7 @@ pub(crate) fn run<const TRACE: bool>(
                 rt.stress_safepoint(thread, &Maps(codes));
             }
             if TRACE && let Some(tracer) = &mut tracer {
-                tracer.instruction(rt, &Here { code, slots, region, fp }, pc);
+                tracer.instruction(rt, thread, &Here { code, slots, region, fp }, pc);
             }
             let flow = match *instr {
                 Instr::Add { w, d, a, b } => {
@@ -439,6 +439,7 @@ pub(crate) fn run<const TRACE: bool>(
                 | Instr::WpBranch { .. }
                 | Instr::TrapUndefined { .. }
                 | Instr::CCall { .. }
+                | Instr::NewThread { .. }
                 | Instr::SwapStack { .. }
                 | Instr::Comm { .. }
                 | Instr::Unsupported { .. } => {
@@ -587,6 +588,7 @@ fn slow(
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
         Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc),
+        Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], codes, rt),
         Instr::SwapStack { info } => {
             stacks::swap_stack(here, &code.swaps[info as usize], pc, codes, rt, thread)
         }

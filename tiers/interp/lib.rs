@@ -9,6 +9,7 @@
 //! | [`aggregates`]          | struct, array and vector values                                            |
 //! | [`memory_operations`]   | allocation, addressing, access                                             |
 //! | [`stacks`]              | SWAPSTACK, stacks, and the common instructions                             |
+//! | [`threads`]             | NEWTHREAD, the futex instructions                                          |
 //! | [`metacircular`]        | the common instructions `@uvm.meta.*`                                      |
 //! | [`native_calls`]        | CCALL                                                                      |
 //! | `irbuilder`             | the common instructions of the IR builder                                  |
@@ -39,10 +40,11 @@ pub mod memory_operations;
 pub mod metacircular;
 pub mod native_calls;
 pub mod stacks;
+pub mod threads;
 
 use code::{Code, CodeOf, NONE};
 use mu_ir::ids::{FuncId, FuncVerId};
-use mu_ir::table::{CommInst, Expose, Op};
+use mu_ir::table::{CommInst, Expose};
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::{Event, Thread};
 use std::collections::BTreeMap;
@@ -50,8 +52,8 @@ use std::sync::Arc;
 
 /// Sees every instruction before it is executed.
 pub trait Tracer {
-    /// `pc` is about to be executed in the frame `here`.
-    fn instruction(&mut self, rt: &Runtime, here: &exec::Here<'_>, pc: usize);
+    /// `thread` is about to execute `pc` in the frame `here`.
+    fn instruction(&mut self, rt: &Runtime, thread: &Thread, here: &exec::Here<'_>, pc: usize);
 
     /// The instruction seen last was not executed, because its callee must be decoded first; it will be seen again next.
     fn instruction_again(&mut self);
@@ -190,7 +192,7 @@ impl Interp {
 pub fn unsupported() -> Vec<&'static str> {
     let comm_insts =
         CommInst::ALL.iter().filter(|inst| inst.expose() == Expose::Later).map(|inst| inst.name());
-    let mut names: Vec<&str> = comm_insts.chain([Op::NewThread.mnemonic()]).collect();
+    let mut names: Vec<&str> = comm_insts.collect();
     names.sort_unstable();
     names
 }

@@ -48,8 +48,9 @@ pub(crate) fn store_leaf(
     Ok(())
 }
 
+/// Whether an iref to one leaf may be used.
 #[inline]
-fn check_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) -> Result<(), Ub> {
+pub(crate) fn check_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) -> Result<(), Ub> {
     if rt.config.checked {
         checker(rt).check_leaf(address, kind, ty)
     } else if address == 0 {
@@ -79,15 +80,19 @@ pub(crate) fn load(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
     };
     let mut slot = info.d;
     for &(offset, kind) in &info.leaves {
-        let at = address.wrapping_add(offset);
-        if kind.words() == 2 {
-            here.set_wide(slot, rt.memory.load_u128(at, kind, info.ord));
-        } else {
-            here.set(slot, rt.memory.load_word(at, kind, info.ord));
-        }
-        slot += kind.words();
+        load_leaf_to(here, rt, (address.wrapping_add(offset), kind, info.ord), &mut slot);
     }
     Flow::normal(info.nor)
+}
+
+/// Loads a leaf into the slots at `slot`, which moves behind them.
+fn load_leaf_to(here: &Here<'_>, rt: &Runtime, (at, kind, ord): (u64, LeafKind, MemOrder), slot: &mut Slot) {
+    if kind.words() == 2 {
+        here.set_wide(*slot, rt.memory.load_u128(at, kind, ord));
+    } else {
+        here.set(*slot, rt.memory.load_word(at, kind, ord));
+    }
+    *slot += kind.words();
 }
 
 /// STORE
@@ -110,12 +115,19 @@ pub(crate) fn store(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
 }
 
 /// CMPXCHG
-pub(crate) fn cmpxchg(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
+pub(crate) fn cmpxchg(here: &Here<'_>, info: &AccessInfo, rt: &mut Runtime) -> Flow {
     let address = match location(here, info, rt) {
         Ok(address) => address,
         Err(flow) => return flow,
     };
     let Some(&(_, kind)) = info.leaves.first() else { return Flow::normal(info.nor) };
+    if info.weak && rt.chooser.percent(rt.config.schedule.weak_failures) {
+        // A weak one may fail though the values are equal.
+        let mut slot = info.d;
+        load_leaf_to(here, rt, (address, kind, info.ord_fail), &mut slot);
+        here.set(info.d2, 0);
+        return Flow::normal(info.nor);
+    }
     let success = if kind.words() == 2 {
         let (expected, desired) = (here.get_wide(info.a), here.get_wide(info.b));
         let (old, success) = rt.memory.cmpxchg_u128(address, kind, expected, desired);

@@ -8,6 +8,7 @@ use crate::exec::{Flow, Here, save};
 use crate::frames::{Maps, push_fresh};
 use crate::irbuilder;
 use crate::metacircular;
+use crate::threads;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
 use mu_ir::table::CommInst;
@@ -33,6 +34,16 @@ pub(crate) fn trap(here: &Here<'_>, pc: usize, rt: &mut Runtime, thread: &Thread
     Flow::Stop(Event::Trap(cause))
 }
 
+/// What the new-stack clause of SWAPSTACK and NEWTHREAD gives to the stack.
+#[inline]
+pub(crate) fn resumption(here: &Here<'_>, info: &SwapInfo) -> Resumption {
+    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
+    match info.throw {
+        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
+        false => Resumption::Values { types: info.passes.to_vec(), words },
+    }
+}
+
 /// SWAPSTACK
 pub(crate) fn swap_stack(
     here: &Here<'_>,
@@ -43,11 +54,7 @@ pub(crate) fn swap_stack(
     thread: &mut Thread,
 ) -> Flow {
     let swappee = StackRef(here.get(info.swappee));
-    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
-    let resumption = match info.throw {
-        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
-        false => Resumption::Values { types: info.passes.to_vec(), words },
-    };
+    let resumption = resumption(here, info);
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
     if let Err(ub) = control_flow::check_bind(codes, rt, swappee, &resumption) {
         return Flow::Stop(Event::Undefined(ub));
@@ -118,6 +125,10 @@ pub(crate) fn comm(
             None => return undefined(Ub::UnmatchedUnpin),
         },
         CommInst::NativeGetAddr => arg(0),
+        CommInst::FutexWait
+        | CommInst::FutexWaitTimeout
+        | CommInst::FutexWake
+        | CommInst::FutexCmpRequeue => return Ok(threads::futex(here, info, rt, thread)),
         CommInst::MetaIdOf
         | CommInst::MetaNameOf
         | CommInst::MetaLoadBundle

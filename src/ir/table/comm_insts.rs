@@ -153,10 +153,10 @@ mu_comm_insts! {
     Tr64ToRef   "@uvm.tr64.to_ref"   0x219 0 0 0 Fixed(&[TagRef64]), [RefVoid] [] [WrongTagrefState] Now "common-insts#64-bit-tagged-reference" "the reference in a tagref64";
     Tr64ToTag   "@uvm.tr64.to_tag"   0x21a 0 0 0 Fixed(&[TagRef64]), [I6] [] [WrongTagrefState] Now "common-insts#64-bit-tagged-reference" "the tag beside the reference in a tagref64";
 
-    FutexWait        "@uvm.futex.wait"         0x220 1 0 0 Fixed(&[IRefOfTypeArg, TypeArg]), [I32] [Reads Safepoint Orders] [] Later "common-insts#wait" "sleep until woken, if the location holds the value";
-    FutexWaitTimeout "@uvm.futex.wait_timeout" 0x221 1 0 0 Fixed(&[IRefOfTypeArg, TypeArg, I64]), [I32] [Reads Safepoint Orders] [] Later "common-insts#wait" "sleep until woken or until nanoseconds have passed";
-    FutexWake        "@uvm.futex.wake"         0x222 1 0 0 Fixed(&[IRefOfTypeArg, I32]), [I32] [Orders] [NegativeWake] Later "common-insts#wake" "wake threads that sleep at a location";
-    FutexCmpRequeue  "@uvm.futex.cmp_requeue"  0x223 1 0 0 Fixed(&[IRefOfTypeArg, IRefOfTypeArg, TypeArg, I32]), [I32] [Reads Orders] [NegativeWake] Later "common-insts#requeue" "wake some threads and move the others to another location";
+    FutexWait        "@uvm.futex.wait"         0x220 1 0 0 Fixed(&[IRefOfTypeArg, TypeArg]), [I32] [Reads Safepoint Orders] [NullAccess ExpiredLocation WrongLocationType] Now "common-insts#wait" "sleep until woken, if the location holds the value";
+    FutexWaitTimeout "@uvm.futex.wait_timeout" 0x221 1 0 0 Fixed(&[IRefOfTypeArg, TypeArg, I64]), [I32] [Reads Safepoint Orders] [NullAccess ExpiredLocation WrongLocationType] Now "common-insts#wait" "sleep until woken or until nanoseconds have passed";
+    FutexWake        "@uvm.futex.wake"         0x222 1 0 0 Fixed(&[IRefOfTypeArg, I32]), [I32] [Orders] [NullAccess ExpiredLocation WrongLocationType NegativeWake] Now "common-insts#wake" "wake threads that sleep at a location";
+    FutexCmpRequeue  "@uvm.futex.cmp_requeue"  0x223 1 0 0 Fixed(&[IRefOfTypeArg, IRefOfTypeArg, TypeArg, I32]), [I32] [Reads Orders] [NullAccess ExpiredLocation WrongLocationType NegativeWake] Now "common-insts#requeue" "wake some threads and move the others to another location";
 
     KillDependency "@uvm.kill_dependency" 0x230 1 0 0 Fixed(&[TypeArg]), [TypeArg] [] [] Now "common-insts#miscellaneous-instructions" "the same value without its memory dependency";
 

@@ -25,7 +25,7 @@ fn every_directive_is_read() {
 //! spec: uvm-ir#top-level memory#heap
 //! spec: third#one
 //! option: stack=16K heap=8M
-//! option: fuel=100000 lenient
+//! option: fuel=100000 lenient schedule=7 seeds=20 preempt=0 threads=9 weak-failures=100 spurious-wakes=5
 //! warns MU-E3101 @7:2
 .typedef @i64 = int<64> //! this is a comment and no directive
 //! load other.uir
@@ -45,6 +45,12 @@ fn every_directive_is_read() {
         heap_bytes: Some(8 << 20),
         fuel: Some(100_000),
         lenient: true,
+        threads_max: Some(9),
+        seed: Some(7),
+        seeds: Some(20),
+        preempt: Some(0),
+        weak_failures: Some(100),
+        spurious_wakes: Some(5),
     };
     assert_eq!(script.options, wanted);
     let expected = |line, column, code: &str| Some(Expected { line, column, code: code.into() });
@@ -98,6 +104,7 @@ fn outcomes_are_read_and_written_back() {
         "exit",
         "trap",
         "exhausted fuel",
+        "deadlock",
     ];
     for outcome in outcomes {
         assert_eq!(call(&format!("//! call @f() => {outcome}")).outcomes[0].to_string(), outcome);
@@ -145,6 +152,8 @@ fn every_mistake_is_reported_with_its_line() {
         ("//! option: stack=16X", "number of bytes"),
         ("//! option: stack=99999999999G", "number of bytes"),
         ("//! option: fuel=1K", "no number"),
+        ("//! option: seeds=many", "no number"),
+        ("//! option: weak-failures=101", "no rate"),
         ("//! valid twice", "nothing more"),
         ("//! invalid MU-E3001", "its place"),
         ("//! invalid MU-E3001 12:5", "its place"),

@@ -109,7 +109,7 @@ impl Decoder<'_> {
                 Ok(Instr::WpBranch { wpid, disabled, enabled })
             }
             Op::CCall => self.ccall(inst),
-            Op::NewThread => Ok(Instr::Unsupported { op: Op::NewThread, comm: None }),
+            Op::NewThread => self.new_thread(inst),
             Op::SwapStack => self.swap_stack(inst),
             Op::CommInst => self.comm(inst),
         }
@@ -337,6 +337,21 @@ impl Decoder<'_> {
         Ok(Instr::CCall { info: self.code.native_calls.len() as u32 - 1 })
     }
 
+    fn new_thread(&mut self, inst: &Inst<Linked>) -> Decoded {
+        let swappee = self.slot(inst.args[0])?;
+        let (threadlocal, values) = match inst.attrs.threadlocal {
+            true => (self.slot(inst.args[1])?, &inst.args[2..]),
+            false => (NONE, &inst.args[1..]),
+        };
+        let values = self.word_list(values)?;
+        let passes = self.canon_types(&inst.types);
+        let resume = self.resume(inst, &[])?;
+        let throw = inst.attrs.new_stack == NewStack::ThrowExc;
+        let kill_old = false;
+        self.code.swaps.push(SwapInfo { swappee, threadlocal, kill_old, values, throw, passes, resume });
+        Ok(Instr::NewThread { info: self.code.swaps.len() as u32 - 1 })
+    }
+
     fn swap_stack(&mut self, inst: &Inst<Linked>) -> Decoded {
         let swappee = self.slot(inst.args[0])?;
         let values = self.word_list(&inst.args[1..])?;
@@ -345,7 +360,8 @@ impl Decoder<'_> {
         let kill_old = inst.attrs.cur_stack == CurStack::KillOld;
         let resume = if kill_old { NONE } else { self.resume(inst, rets)? };
         let throw = inst.attrs.new_stack == NewStack::ThrowExc;
-        self.code.swaps.push(SwapInfo { swappee, kill_old, values, throw, passes, resume });
+        let threadlocal = NONE;
+        self.code.swaps.push(SwapInfo { swappee, threadlocal, kill_old, values, throw, passes, resume });
         Ok(Instr::SwapStack { info: self.code.swaps.len() as u32 - 1 })
     }
 
@@ -562,7 +578,12 @@ impl Decoder<'_> {
         let results = List { start, len: inst.results.len() as u32 };
         let sig = inst.sigs.first().map(|&sig| self.program.types.canon_sig(sig));
         let (nor, exc) = self.exc_edges(inst)?;
-        self.code.comms.push(CommInfo { inst: comm, args, results, sig, nor, exc });
+        let ty = inst.types.first().map(|&ty| self.program.types.canon(ty));
+        if let Some(ty) = ty {
+            // Futex instructions look layouts up without the type store.
+            self.layout(ty);
+        }
+        self.code.comms.push(CommInfo { inst: comm, args, results, sig, ty, nor, exc });
         Ok(Instr::Comm { info: self.code.comms.len() as u32 - 1 })
     }
 }
