@@ -66,7 +66,7 @@ fn help() {
 
 #[test]
 fn wrong_command_lines_exit_with_127() {
-    let lines: [&[&str]; 11] = [
+    let lines: [&[&str]; 12] = [
         &["frobnicate"],
         &["run"],
         &["run", "tests/cli/outcomes.uir", "--heap=7X"],
@@ -78,6 +78,7 @@ fn wrong_command_lines_exit_with_127() {
         &["run", "tests/cli/outcomes.uir", "--entry=reverse", "--", "2", "0", "0", "0", "{0, 0}", "null"],
         &["run", "tests/cli/outcomes.uir", "--entry=reverse", "--", "1", "256", "0", "0", "{0, 0}", "null"],
         &["explain", "SWAPSTAK"],
+        &["test", "--filter=nothing has this name"],
     ];
     insta::assert_snapshot!(all(&lines));
     assert_eq!(code(&[]), 127);

@@ -157,7 +157,7 @@ fn start(
 ) -> Result<Outcome, Failure> {
     let stack = mu.new_stack(call.func).map_err(|failure| {
         let (exit, reason) = match failure {
-            NewStackFailure::Stack(error) => (Exit::Start, format!("{error:?}")),
+            NewStackFailure::Stack(error) => (Exit::Start, error.to_string()),
             NewStackFailure::FrameTooLarge => {
                 (Exit::Start, "its frame is larger than a stack (--stack)".into())
             }

@@ -102,6 +102,11 @@ fn command(args: &TestArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let ledgers = ledgers(args, &suites)?;
+    if let Some(filter) = &args.filter
+        && suites.iter().all(|suite| suite.scripts.is_empty())
+    {
+        return Err(Failure::usage(format!("no script has {filter:?} in its path")));
+    }
     if args.bless {
         return bless_all(&suites, args, &ledgers);
     }

@@ -40,6 +40,7 @@ pub use region::{FrameWords, Region};
 use crate::memory::{AllocaCells, CellInfo};
 use crate::os::OsError;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 /// The resume word of a frame whose caller is an interpreter frame (a stub's address once there is compiled code).
@@ -141,6 +142,15 @@ pub enum NewStackError {
     Os(OsError),
     /// The instance's limit on stacks is reached.
     TooMany,
+}
+
+impl fmt::Display for NewStackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NewStackError::Os(error) => error.fmt(f),
+            NewStackError::TooMany => f.write_str("the instance has as many stacks as it may have"),
+        }
+    }
 }
 
 /// All stacks of an instance.
