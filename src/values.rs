@@ -299,6 +299,10 @@ impl Mu {
         match program.types.get(ty) {
             Type::Int(_) | Type::UPtr(_) | Type::UFuncPtr(_) => {
                 let bits = parse_int(text).ok_or_else(wanted)?;
+                let width = if let Type::Int(width) = *program.types.get(ty) { width } else { 64 };
+                if !fits(text, width) {
+                    return Err(format!("{text} does not fit {}", program.display_type(ty)));
+                }
                 words.extend(self.value_from_int(ty, bits).ok_or_else(wanted)?.words().iter());
             }
             Type::Float => words.push(parse_f32(text).ok_or_else(wanted)?.into()),
@@ -471,6 +475,17 @@ pub fn parse_int(text: &str) -> Option<u128> {
     Some(if negative { magnitude.wrapping_neg() } else { magnitude })
 }
 
+/// Whether an integer that can be read fits a width in bits, as a signed or as an unsigned number.
+fn fits(text: &str, width: u32) -> bool {
+    let Some(bits) = parse_int(text) else { return false };
+    if text.starts_with('-') {
+        // The magnitude is at most 2^(width - 1).
+        bits.wrapping_neg() <= 1 << (width - 1)
+    } else {
+        width == 128 || bits >> width == 0
+    }
+}
+
 fn parse_bits(text: &str) -> Option<u128> {
     parse_int(text.strip_prefix("bits(")?.strip_suffix(')')?.trim())
 }
@@ -496,11 +511,12 @@ fn parse_tagref(text: &str) -> Option<u64> {
         return Some(tagref::from_fp(f64::from_bits(parse_f64(inner.strip_suffix(')')?)?)));
     }
     if let Some(inner) = text.strip_prefix("int(") {
-        return Some(tagref::from_int(parse_int(inner.strip_suffix(')')?)? as u64 & int::mask(52)));
+        let text = inner.strip_suffix(')')?;
+        return fits(text, 52).then_some(tagref::from_int(parse_int(text)? as u64 & int::mask(52)));
     }
     let parts = split_list(text.strip_prefix("ref(")?.strip_suffix(')')?);
     match parts.as_slice() {
-        ["null", tag] => Some(tagref::from_ref(0, parse_int(tag)? as u64 & int::mask(6))),
+        ["null", tag] if fits(tag, 6) => Some(tagref::from_ref(0, parse_int(tag)? as u64 & int::mask(6))),
         _ => None,
     }
 }
@@ -522,5 +538,25 @@ fn tagref_text(word: u64) -> String {
         format!("ref({reference}, {})", tagref::to_tag(word))
     } else {
         format!("fp({})", fp_text(tagref::to_fp(word), false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn integers_fit_as_signed_or_unsigned() {
+        for (text, width) in [("0", 1), ("1", 1), ("-1", 1), ("255", 8), ("-128", 8), ("0xff", 8), ("-0", 8)]
+        {
+            assert!(fits(text, width), "{text} {width}");
+        }
+        for (text, width) in [("2", 1), ("-2", 1), ("256", 8), ("-129", 8), ("0x100", 8), ("x", 8)] {
+            assert!(!fits(text, width), "{text} {width}");
+        }
+        assert!(fits("18446744073709551615", 64) && !fits("18446744073709551616", 64));
+        assert!(fits("340282366920938463463374607431768211455", 128));
+        assert!(fits("-170141183460469231731687303715884105728", 128));
+        assert!(!fits("-170141183460469231731687303715884105729", 128));
     }
 }

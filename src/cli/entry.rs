@@ -9,7 +9,7 @@
 use super::output::Failure;
 use mu_vm::ir::ids::{FuncId, TypeId};
 use mu_vm::ir::types::Type;
-use mu_vm::{Mu, Value, values};
+use mu_vm::{Mu, Value};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -87,28 +87,7 @@ fn c_like_main(mu: &Mu, func: FuncId) -> Option<(TypeId, TypeId)> {
 fn read_argument(mu: &Mu, ty: TypeId, index: usize, text: &OsStr) -> Result<Value, Failure> {
     let failure = |reason: String| Failure::usage(format!("argument {}: {reason}", index + 1));
     let text = text.to_str().ok_or_else(|| failure("it is not UTF-8".to_owned()))?;
-    let value = mu.value_from_text(ty, text).map_err(failure)?;
-    let width = match *mu.program().types.get(ty) {
-        Type::Int(width) => width,
-        Type::UPtr(_) | Type::UFuncPtr(_) => 64,
-        _ => return Ok(value),
-    };
-    if fits(text.trim(), width) {
-        Ok(value)
-    } else {
-        Err(failure(format!("{text} does not fit {}", mu.program().display_type(ty))))
-    }
-}
-
-/// Whether an integer that was read fits a type, as a signed or as an unsigned number.
-fn fits(text: &str, width: u32) -> bool {
-    let Some(bits) = values::parse_int(text) else { return false };
-    if text.starts_with('-') {
-        // The magnitude is at most 2^(width - 1).
-        bits.wrapping_neg() <= 1 << (width - 1)
-    } else {
-        width == 128 || bits >> width == 0
-    }
+    mu.value_from_text(ty, text).map_err(failure)
 }
 
 /// The arguments of a C-like main in memory.
@@ -130,25 +109,5 @@ impl Argv {
 
     fn address(&mut self) -> u64 {
         self.addresses.as_mut_ptr().expose_provenance() as u64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn integers_fit_as_signed_or_unsigned() {
-        for (text, width) in [("0", 1), ("1", 1), ("-1", 1), ("255", 8), ("-128", 8), ("0xff", 8), ("-0", 8)]
-        {
-            assert!(fits(text, width), "{text} {width}");
-        }
-        for (text, width) in [("2", 1), ("-2", 1), ("256", 8), ("-129", 8), ("0x100", 8), ("x", 8)] {
-            assert!(!fits(text, width), "{text} {width}");
-        }
-        assert!(fits("18446744073709551615", 64) && !fits("18446744073709551616", 64));
-        assert!(fits("340282366920938463463374607431768211455", 128));
-        assert!(fits("-170141183460469231731687303715884105728", 128));
-        assert!(!fits("-170141183460469231731687303715884105729", 128));
     }
 }
