@@ -91,33 +91,24 @@ impl Value {
 }
 
 /// Why an object could not be made, read or written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AccessError {
     /// The value is no `ref` and no `iref`.
+    #[error("the value is no reference to memory")]
     NoReference,
     /// The value is of another type than the memory location.
+    #[error("the value is of another type")]
     WrongType,
     /// There are no values of this type (`hybrid`), or they are too large.
+    #[error("the type has no values")]
     NoValues,
     /// The heap is full.
+    #[error("the heap is full")]
     NoMemory,
     /// A program doing this would be undefined: NULL, an ended lifetime, a location of another type.
+    #[error("{}: {}", .0.id(), .0.title())]
     Undefined(Ub),
 }
-
-impl std::fmt::Display for AccessError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            AccessError::NoReference => f.write_str("the value is no reference to memory"),
-            AccessError::WrongType => f.write_str("the value is of another type"),
-            AccessError::NoValues => f.write_str("the type has no values"),
-            AccessError::NoMemory => f.write_str("the heap is full"),
-            AccessError::Undefined(ub) => write!(f, "{}: {}", ub.id(), ub.title()),
-        }
-    }
-}
-
-impl std::error::Error for AccessError {}
 
 /// Memory, seen by the client (uvm-client-interface, "Memory Operations").
 impl Mu {
@@ -429,11 +420,6 @@ enum Piece {
     Value(TypeId),
     /// Elements of one type, with commas between.
     Elements(TypeId, u64),
-}
-
-/// An entity of the wanted kind by name; for commands.
-pub fn is_func(entity: Option<Entity>) -> bool {
-    matches!(entity, Some(Entity::Func(_)))
 }
 
 /// Splits at commas outside braces and parentheses.

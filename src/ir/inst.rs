@@ -195,9 +195,4 @@ impl<P: Phase> Inst<P> {
             || (self.op == Op::SwapStack && self.attrs.cur_stack == CurStack::KillOld)
             || (self.op == Op::CommInst && self.attrs.comm.is_some_and(CommInst::terminates))
     }
-
-    /// All destination clauses: `dests`, then normal and exceptional destination of EXC.
-    pub fn all_dests(&self) -> impl Iterator<Item = &Dest<P>> {
-        self.dests.iter().chain(self.exc.iter().flat_map(|exc| [&exc.nor, &exc.exc]))
-    }
 }

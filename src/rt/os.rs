@@ -18,7 +18,6 @@
 //! ```
 
 use std::ffi::c_int;
-use std::fmt;
 use std::ptr;
 
 /// The page size of x86-64, in bytes.
@@ -28,7 +27,8 @@ pub const PAGE: u64 = 4096;
 pub const ADDRESS_SPACE: u64 = 1 << 47;
 
 /// A failed system call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{call} of {bytes} bytes failed: {}", std::io::Error::from_raw_os_error(*errno))]
 pub struct OsError {
     /// The call: `mmap`, `mprotect`…
     pub call: &'static str,
@@ -43,15 +43,6 @@ impl OsError {
         OsError { call, bytes, errno: std::io::Error::last_os_error().raw_os_error().unwrap_or(0) }
     }
 }
-
-impl fmt::Display for OsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = std::io::Error::from_raw_os_error(self.errno);
-        write!(f, "{} of {} bytes failed: {reason}", self.call, self.bytes)
-    }
-}
-
-impl std::error::Error for OsError {}
 
 /// What may be done with pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -70,24 +70,15 @@ impl Default for Config {
 }
 
 /// Why an instance could not be made.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NewRuntimeError {
     /// The system gave no memory.
+    #[error("cannot reserve memory: {0}")]
     Os(OsError),
     /// A library could not be opened.
+    #[error("{0}")]
     Library(String),
 }
-
-impl std::fmt::Display for NewRuntimeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            NewRuntimeError::Os(error) => write!(f, "cannot reserve memory: {error}"),
-            NewRuntimeError::Library(reason) => write!(f, "{reason}"),
-        }
-    }
-}
-
-impl std::error::Error for NewRuntimeError {}
 
 /// What a call needs to know about a function.
 #[derive(Clone, Copy, Debug)]

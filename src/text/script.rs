@@ -38,21 +38,14 @@ use std::fmt;
 pub const DEPTH_MAX: usize = 64;
 
 /// A malformed directive.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("line {line}: {message}")]
 pub struct ScriptError {
     /// The line, from 1.
     pub line: u32,
     /// What is wrong.
     pub message: String,
 }
-
-impl fmt::Display for ScriptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.message)
-    }
-}
-
-impl std::error::Error for ScriptError {}
 
 /// A script: what its directives say.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

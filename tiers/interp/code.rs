@@ -847,11 +847,6 @@ impl Code {
         &self.lists[list.start as usize..(list.start + list.len) as usize]
     }
 
-    /// Bytes of a frame without ALLOCA cells and linkage words.
-    pub fn frame_bytes(&self) -> u64 {
-        mu_rt::stack::FRAME_HEADER_BYTES + u64::from(self.slot_count) * 8
-    }
-
     /// The slots that hold references while a frame stands at an instruction.
     pub fn live_roots(&self, pc: u64) -> &[(Slot, LeafKind)] {
         let range = usize::try_from(pc).ok().and_then(|pc| self.roots_at.get(pc));

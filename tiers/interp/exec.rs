@@ -377,7 +377,7 @@ pub(crate) fn run<const TRACE: bool>(
                 Instr::FieldIRef { d, a, offset } => match at!(slots, a) {
                     0 => Flow::Stop(Event::Undefined(Ub::NullAddressing)),
                     address => {
-                        put!(slots, d, address + u64::from(offset));
+                        put!(slots, d, address.wrapping_add(offset.into()));
                         next!(pc);
                     }
                 },

@@ -42,7 +42,7 @@ pub mod native_calls;
 pub mod stacks;
 pub mod threads;
 
-use code::{Code, CodeOf, NONE};
+use code::{Code, NONE};
 use mu_ir::ids::{FuncId, FuncVerId};
 use mu_ir::table::{CommInst, Expose};
 use mu_rt::runtime::Runtime;
@@ -177,14 +177,6 @@ impl Interp {
     /// Number of decoded versions, hidden ones included.
     pub fn code_count(&self) -> usize {
         self.codes.len()
-    }
-
-    /// The version a code is of; `None` for the hidden version of an undefined function.
-    pub fn version_of(&self, number: u32) -> Option<FuncVerId> {
-        match self.code(number)?.of {
-            CodeOf::Version(ver) => Some(ver),
-            CodeOf::Undefined(_) => None,
-        }
     }
 }
 

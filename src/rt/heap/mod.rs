@@ -331,19 +331,6 @@ impl Heap {
         self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A hybrid that is never collected or moved (loaders, boot images). `None`: no room.
-    pub fn alloc_global_hybrid(
-        &self,
-        ty: TypeId,
-        fixed_bytes: u64,
-        elem_bytes: u64,
-        count: u64,
-        align_bytes: u64,
-    ) -> Option<Address> {
-        let size = elem_bytes.checked_mul(count)?.checked_add(fixed_bytes)?;
-        self.alloc(&mut self.immortal.lock(), Region::Immortal, ty, size, Some(count), align_bytes)
-    }
-
     #[inline]
     fn alloc(
         &self,

@@ -8,25 +8,17 @@ use super::space::BlockKind;
 use super::{BLOCK, Header, Heap, LARGE_PAYLOAD, ObjectInfo, UnitKind};
 use crate::layout::{Layouts, LeafKind};
 use mu_ir::semantics::tagref;
-use std::fmt;
 use std::sync::atomic::Ordering;
 
 /// Something in the heap that cannot be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("heap fault at {address:#x}: {problem}")]
 pub struct HeapFault {
     /// Where.
     pub address: u64,
     /// What is wrong there.
     pub problem: &'static str,
 }
-
-impl fmt::Display for HeapFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "heap fault at {:#x}: {}", self.address, self.problem)
-    }
-}
-
-impl std::error::Error for HeapFault {}
 
 type Verdict = Result<(), HeapFault>;
 

@@ -13,10 +13,10 @@ use super::classify::{
     ArgPlace, INT_REGISTERS, NativeArg, NativeSig, Register, ResultPlace, VECTOR_REGISTERS,
 };
 use crate::layout::{Leaf, LeafKind};
+use memoffset::offset_of;
 use mu_ir::semantics::int;
 use smallvec::SmallVec;
 use std::arch::naked_asm;
-use std::mem::offset_of;
 
 /// Enough for most calls without allocation.
 type Words = SmallVec<[u64; 16]>;

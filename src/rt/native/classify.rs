@@ -35,7 +35,6 @@ use mu_ir::ids::{SigId, TypeId};
 use mu_ir::types::TypeStore;
 use smallvec::SmallVec;
 use std::collections::HashSet;
-use std::fmt;
 
 /// Number of general registers for arguments: rdi, rsi, rdx, rcx, r8, r9.
 pub const INT_REGISTERS: u8 = 6;
@@ -47,73 +46,47 @@ pub const MAX_STACK_BYTES: u32 = 65_536;
 const MAX_VECTOR_BYTES: u64 = 64;
 
 /// Why a signature cannot be called.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UnsupportedReason {
     /// A parameter (its index) of a type that is not passed.
+    #[error("parameter {0} cannot be passed to native functions: {2}")]
     Param(usize, TypeId, TypeReason),
     /// A result of such a type.
+    #[error("the result cannot be returned by native functions: {1}")]
     Result(TypeId, TypeReason),
     /// C functions return one value at most.
+    #[error("{0} results, but native functions return one at most")]
     ManyResults(usize),
     /// More bytes of arguments on the stack than [`MAX_STACK_BYTES`].
+    #[error("the arguments need more than {MAX_STACK_BYTES} bytes of stack")]
     StackTooLarge,
 }
 
 /// Why a type cannot be passed by value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TypeReason {
     /// It is or holds a reference, or has no fixed size (type-system: not native-safe).
+    #[error("its type is not native-safe")]
     NotNativeSafe,
     /// It has more bytes or words than an SSA value can.
+    #[error("its type is too large")]
     TooLarge,
     /// An array itself; C passes arrays inside structs only.
+    #[error("C passes no arrays by value, only structs that hold arrays")]
     Array,
     /// It is or holds a vector of a size that the ABI does not know.
+    #[error("the ABI has vectors of 8, 16, 32 and 64 bytes, not of {0}")]
     VectorSize(u64),
     /// It is or holds a vector of elements the ABI has no vectors of: `int<128>`, or a single double.
+    #[error("the ABI has no vectors of these elements")]
     VectorElement,
     /// A vector of 32 bytes, and the CPU has no ymm registers.
+    #[error("vectors of 32 bytes need a CPU with AVX")]
     NeedsAvx,
     /// A vector of 64 bytes, and the CPU has no zmm registers.
+    #[error("vectors of 64 bytes need a CPU with AVX-512")]
     NeedsAvx512,
 }
-
-impl fmt::Display for UnsupportedReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UnsupportedReason::Param(index, _, reason) => {
-                write!(f, "parameter {index} cannot be passed to native functions: {reason}")
-            }
-            UnsupportedReason::Result(_, reason) => {
-                write!(f, "the result cannot be returned by native functions: {reason}")
-            }
-            UnsupportedReason::ManyResults(count) => {
-                write!(f, "{count} results, but native functions return one at most")
-            }
-            UnsupportedReason::StackTooLarge => {
-                write!(f, "the arguments need more than {MAX_STACK_BYTES} bytes of stack")
-            }
-        }
-    }
-}
-
-impl fmt::Display for TypeReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TypeReason::NotNativeSafe => f.write_str("its type is not native-safe"),
-            TypeReason::TooLarge => f.write_str("its type is too large"),
-            TypeReason::Array => f.write_str("C passes no arrays by value, only structs that hold arrays"),
-            TypeReason::VectorSize(bytes) => {
-                write!(f, "the ABI has vectors of 8, 16, 32 and 64 bytes, not of {bytes}")
-            }
-            TypeReason::VectorElement => f.write_str("the ABI has no vectors of these elements"),
-            TypeReason::NeedsAvx => f.write_str("vectors of 32 bytes need a CPU with AVX"),
-            TypeReason::NeedsAvx512 => f.write_str("vectors of 64 bytes need a CPU with AVX-512"),
-        }
-    }
-}
-
-impl std::error::Error for UnsupportedReason {}
 
 /// Where one eightbyte goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,7 +5,6 @@
 
 use libloading::os::unix::Library;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 
 /// Writes out what programs have printed through the C library and what it still holds back, so that it comes before what
 /// the embedder prints next.
@@ -17,21 +16,14 @@ pub fn flush_stdio() {
 }
 
 /// A library that cannot be opened.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("cannot load the library {}: {reason}", name.display())]
 pub struct LibraryError {
     /// Its name, as given.
     pub name: OsString,
     /// What the dynamic linker says.
     pub reason: String,
 }
-
-impl fmt::Display for LibraryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot load the library {}: {}", self.name.display(), self.reason)
-    }
-}
-
-impl std::error::Error for LibraryError {}
 
 /// The native symbols an instance can see: those of the libraries the user names, of this process (the C library
 /// included), and of the mathematical library, searched in this order. Libraries stay loaded as long as this lives.

@@ -40,7 +40,6 @@ pub use region::{FrameWords, Region};
 use crate::memory::{AllocaCells, CellInfo};
 use crate::os::OsError;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
 /// The resume word of a frame whose caller is an interpreter frame (a stub's address once there is compiled code).
@@ -128,29 +127,17 @@ impl Stack {
             self.cells.pop();
         }
     }
-
-    /// Number of live ALLOCA cells.
-    pub fn cell_count(&self) -> usize {
-        self.cells.len()
-    }
 }
 
 /// Why a stack could not be made.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NewStackError {
     /// The system gave no memory.
+    #[error(transparent)]
     Os(OsError),
     /// The instance's limit on stacks is reached.
+    #[error("the instance has as many stacks as it may have")]
     TooMany,
-}
-
-impl fmt::Display for NewStackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NewStackError::Os(error) => error.fmt(f),
-            NewStackError::TooMany => f.write_str("the instance has as many stacks as it may have"),
-        }
-    }
 }
 
 /// All stacks of an instance.
