@@ -1,9 +1,8 @@
 //! The common instructions of the IR builder (irbuilder). What they do stands in [`mu_rt::irbuilder`]; this tier reads
-//! their operands from slots, and after `load` forgets which code functions have.
+//! their operands from slots.
 
 use crate::code::CommInfo;
 use crate::exec::{Flow, Here};
-use mu_ir::table::CommInst;
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::Event;
 
@@ -12,7 +11,6 @@ pub(crate) fn comm(here: &Here<'_>, info: &CommInfo, rt: &mut Runtime) -> Flow {
     let words: Vec<u64> = here.code.list(info.args).iter().map(|&slot| here.get(slot)).collect();
     match rt.irbuilder(info.inst, &words) {
         Err(ub) => Flow::Stop(Event::Undefined(ub)),
-        Ok(_) if info.inst == CommInst::IbLoad => Flow::Loaded,
         Ok(result) => {
             if let (Some(word), Some(&slot)) = (result, here.code.list(info.results).first()) {
                 here.set(slot, word);
