@@ -55,7 +55,7 @@ impl Builder {
     /// Reserves an id, optionally with the global name (`@…`) that its entity will have. A bad name is reported at load;
     /// from another instance than the builder's the answer is id 0.
     pub fn gen_sym(&mut self, mu: &mut Mu, name: Option<&str>) -> MuId {
-        self.0.gen_sym(&mut mu.rt.program, name)
+        self.0.gen_sym(&mut mu.machine.rt.program, name)
     }
 
     /// Loads the bundle: all of it, or nothing. Answers the warnings.
@@ -64,9 +64,10 @@ impl Builder {
     /// Every misuse of the builder (`MU-E6xxx`), or else every error of the bundle, as for a text. The instance is as it
     /// was; the ids stay unused.
     pub fn load(self, mu: &mut Mu) -> Result<Vec<Diagnostic>, LoadError> {
-        mu.rt
+        mu.machine
+            .rt
             .load_built(self.0)
-            .map_err(|diagnostics| LoadError { diagnostics, sources: mu.rt.program.sources.clone() })
+            .map_err(|diagnostics| LoadError { diagnostics, sources: mu.machine.rt.program.sources.clone() })
     }
 
     /// Gives the bundle up. Its ids stay unused.
@@ -76,11 +77,11 @@ impl Builder {
 impl Mu {
     /// A builder for a new bundle (irbuilder).
     pub fn new_ir_builder(&self) -> Builder {
-        Builder(IrBuilder::new(&self.rt.program))
+        Builder(IrBuilder::new(&self.machine.rt.program))
     }
 
     /// Why the last bundle that Mu code built with `@uvm.irbuilder.*` could not be loaded.
     pub fn built_load_errors(&self) -> &[Diagnostic] {
-        &self.rt.load_errors
+        &self.machine.rt.load_errors
     }
 }

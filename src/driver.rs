@@ -4,7 +4,7 @@
 use crate::schedule::Run;
 use crate::trace::Backtrace;
 use crate::values::Value;
-use crate::{Mu, StackRef};
+use crate::{Machine, Mu, StackRef};
 use mu_interp::Tracer;
 use mu_interp::frames::{FramePlace, NewStackFailure};
 use mu_interp::threads::wait_result;
@@ -13,6 +13,7 @@ use mu_ir::types::Type;
 use mu_ir::ub::Ub;
 use mu_rt::stack::{FrameCursor, StackState};
 use mu_rt::thread::{Event, Resumption, Thread, ThreadRef, TrapCause};
+use std::sync::atomic::Ordering;
 
 /// How a run ended: how its main thread did, or what in another thread ended all of them. A Rust panic is never an
 /// outcome.
@@ -42,12 +43,12 @@ pub enum Outcome {
 }
 
 /// Of how many threads a deadlock shows the traces.
-const DEADLOCK_THREADS_MAX: usize = 16;
+pub(crate) const DEADLOCK_THREADS_MAX: usize = 16;
 
 impl Outcome {
     /// Whether a thread that is not the main thread ends the run with this outcome. (Returning and exiting end just the
     /// thread.)
-    fn ends_any_run(&self) -> bool {
+    pub(crate) fn ends_any_run(&self) -> bool {
         match self {
             Outcome::Return(_) | Outcome::Exit => false,
             Outcome::Exception(..)
@@ -113,7 +114,7 @@ impl TrapContext<'_> {
 
     /// Looks at the thread, which rests.
     fn thread<R>(&self, look: impl FnOnce(&mut Thread) -> R) -> Option<R> {
-        self.mu.rt.threads.get(self.thread)?.with(look)
+        self.mu.machine.rt.threads.get(self.thread)?.with(look)
     }
 
     /// The stack the trap happened on.
@@ -141,11 +142,11 @@ impl TrapContext<'_> {
     }
 
     fn place(&self) -> Option<FramePlace> {
-        self.mu.interp.place(&self.top()?)
+        self.mu.machine.interp.place(&self.top()?)
     }
 
     fn top(&self) -> Option<FrameCursor> {
-        FrameCursor::new(&self.mu.rt.stacks, self.stack())
+        FrameCursor::new(&self.mu.machine.rt.stacks, self.stack())
     }
 
     /// The keep-alive variables of the top frame. [`Mu::new_cursor`] shows the others.
@@ -155,7 +156,7 @@ impl TrapContext<'_> {
 
     /// The types the stack waits for.
     pub fn expected_types(&self) -> Vec<TypeId> {
-        self.mu.interp.expected_types(&self.mu.rt, self.stack()).unwrap_or(&[]).to_vec()
+        self.mu.machine.interp.expected_types(&self.mu.machine.rt, self.stack()).unwrap_or(&[]).to_vec()
     }
 
     /// The thread-local reference.
@@ -166,7 +167,7 @@ impl TrapContext<'_> {
 
     /// Sets the thread-local reference. `false`, and nothing changes, if the value is not of a `ref` type.
     pub fn set_threadlocal(&mut self, value: &Value) -> bool {
-        let fits = self.mu.is_ref(value);
+        let fits = self.mu.machine.is_ref(value);
         if fits {
             self.thread(|thread| thread.threadlocal = value.as_u64());
         }
@@ -188,7 +189,8 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        match self.interp.new_stack(&mut self.rt, func) {
+        let machine = &mut *self.machine;
+        match machine.interp.new_stack(&mut machine.rt, func) {
             Ok(stack) => self.run_thread(stack, args, handler, tracer),
             Err(failure) => {
                 let reason = format!("a stack for {}: {failure:?}", self.func_name(func));
@@ -197,8 +199,8 @@ impl Mu {
         }
     }
 
-    /// Runs a new thread on a READY stack, passing values, and all threads it starts, until it ends
-    /// (how: [`crate::schedule`]).
+    /// Runs a new thread on a READY stack, passing values, and all threads it starts, until it ends: each on an OS thread of
+    /// its own with [`mu_rt::runtime::Config::os_threads`], all on this one otherwise, and always with a tracer.
     pub fn run_thread(
         &mut self,
         stack: StackRef,
@@ -206,10 +208,13 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        let cell = self.rt.threads.add(stack, 0);
+        if self.machine.rt.config.os_threads && tracer.is_none() {
+            return self.run_on_os_threads(stack, args, handler);
+        }
+        let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
-        let mut run = Run::new(thread.id, self.fuel);
-        let mut pending = self.resume(&mut thread, stack, Resume::Values(args));
+        let mut run = Run::new(thread.id, self.machine.fuel);
+        let mut pending = self.machine.resume(&mut thread, stack, Resume::Values(args));
         let outcome = loop {
             let event = match pending.take() {
                 Some(event) => event,
@@ -227,52 +232,54 @@ impl Mu {
                         continue;
                     }
                     run.ready(thread.id);
-                    self.rt.threads.rest(thread);
+                    self.machine.rt.threads.rest(thread);
                 }
-                Ok(Fate::Waits) => self.rt.threads.rest(thread),
+                Ok(Fate::Waits) => self.machine.rt.threads.rest(thread),
                 Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => {
-                    self.rt.threads.end(thread.id);
+                    self.machine.rt.threads.end(thread.id);
                     break *outcome;
                 }
-                Err(_) => self.rt.threads.end(thread.id),
+                Err(_) => self.machine.rt.threads.end(thread.id),
             }
             thread = match self.next_thread(&mut run) {
                 Some(next) => next,
                 None => break self.deadlock(&run),
             };
         };
-        run.end(&mut self.rt);
-        self.woken.retain(|&thread| self.rt.threads.get(thread).is_some());
+        run.end(&mut self.machine.rt);
+        let machine = &mut *self.machine;
+        machine.woken.retain(|&thread| machine.rt.threads.get(thread).is_some());
         outcome
     }
 
     /// Lets a thread execute its turn.
     fn turn(&mut self, run: &mut Run, thread: &mut Thread, tracer: &mut Option<&mut dyn Tracer>) -> Event {
-        thread.fuel = run.turn(&mut self.rt);
+        let machine = &mut *self.machine;
+        thread.fuel = run.turn(&mut machine.rt);
         let before = thread.executed;
         let event = match tracer {
-            Some(tracer) => self.interp.run_alone(&mut self.rt, thread, Some(&mut **tracer)),
-            None => self.interp.run_alone(&mut self.rt, thread, None),
+            Some(tracer) => machine.interp.run_alone(&mut machine.rt, thread, Some(&mut **tracer)),
+            None => machine.interp.run_alone(&mut machine.rt, thread, None),
         };
         run.spend(thread.executed - before);
-        self.executed += thread.executed - before;
+        machine.executed.fetch_add(thread.executed - before, Ordering::Relaxed);
         event
     }
 
     /// The thread whose turn is next; `None` if nobody can go on.
     fn next_thread(&mut self, run: &mut Run) -> Option<Box<Thread>> {
         self.expire(run, true);
-        let next = run.choose(self.rt.chooser.get_mut())?;
-        self.rt.threads.take(next)
+        let next = run.choose(self.machine.rt.chooser.get_mut())?;
+        self.machine.rt.threads.take(next)
     }
 
     /// Ends the waits whose time has come, and those that were ended by a run inside this one.
     fn expire(&mut self, run: &mut Run, may_jump: bool) {
-        let mut woken = std::mem::take(&mut self.woken);
+        let mut woken = std::mem::take(&mut self.machine.woken);
         woken.retain(|&thread| !self.wake(run, thread, wait_result::WOKEN));
-        self.woken = woken;
+        self.machine.woken = woken;
         while let Some((thread, result)) = run.expired(may_jump) {
-            self.rt.futexes.get_mut().leave(thread);
+            self.machine.rt.futexes.get_mut().leave(thread);
             self.complete_resting(thread, result);
         }
     }
@@ -287,14 +294,9 @@ impl Mu {
     }
 
     fn complete_resting(&mut self, thread: ThreadRef, result: u64) {
-        if let Some(stack) = self.stack_of(thread) {
-            self.interp.complete(&self.rt, stack, result);
+        if let Some(stack) = self.machine.stack_of(thread) {
+            self.machine.interp.complete(&self.machine.rt, stack, result);
         }
-    }
-
-    /// The stack a resting thread is bound to.
-    fn stack_of(&self, thread: ThreadRef) -> Option<StackRef> {
-        self.rt.threads.get(thread)?.with(|thread| thread.stack)
     }
 
     /// Does what an event that concerns other threads asks for; the others are left to [`Mu::settle`].
@@ -308,32 +310,33 @@ impl Mu {
         match event {
             Event::OutOfFuel if run.has_fuel() => Ok(Fate::GoesOn(None)),
             Event::Wait { timeout } => {
-                run.wait(thread.id, timeout, &mut self.rt);
+                run.wait(thread.id, timeout, &mut self.machine.rt);
                 Ok(Fate::Waits)
             }
             Event::Woke(threads) => {
                 let count = threads.len() as u64;
                 for woken in threads {
                     if !self.wake(run, woken, wait_result::WOKEN) {
-                        self.woken.push(woken);
+                        self.machine.woken.push(woken);
                     }
                 }
-                self.interp.complete(&self.rt, thread.stack, count);
+                self.machine.interp.complete(&self.machine.rt, thread.stack, count);
                 Ok(Fate::GoesOn(None))
             }
             Event::NewThread(new) => {
-                if run.others() + 1 >= self.rt.config.threads_max {
-                    let failed = self.interp.complete_failed(&self.rt, thread.stack);
+                if run.others() + 1 >= self.machine.rt.config.threads_max {
+                    let failed = self.machine.interp.complete_failed(&self.machine.rt, thread.stack);
                     return Ok(Fate::GoesOn(failed.err().map(Event::Undefined)));
                 }
-                let cell = self.rt.threads.add(new.stack, new.threadlocal);
-                self.interp.complete(&self.rt, thread.stack, cell.id().0);
+                let cell = self.machine.rt.threads.add(new.stack, new.threadlocal);
+                self.machine.interp.complete(&self.machine.rt, thread.stack, cell.id().0);
                 let Some(mut started) = cell.take() else { return Ok(Fate::GoesOn(None)) };
-                let bound = self.interp.bind(&self.rt, &mut started, new.stack, &new.resumption);
+                let bound =
+                    self.machine.interp.bind(&self.machine.rt, &mut started, new.stack, &new.resumption);
                 if let Some(event) = bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))) {
                     // An exception that nobody on the new stack catches.
                     let settled = self.settle(&mut started, handler, event).map(Fate::GoesOn);
-                    self.rt.threads.end(started.id);
+                    self.machine.rt.threads.end(started.id);
                     return settled;
                 }
                 run.ready(started.id);
@@ -347,7 +350,7 @@ impl Mu {
     /// Nobody can go on: who waits where.
     fn deadlock(&self, run: &Run) -> Outcome {
         let traces = run.waiting().take(DEADLOCK_THREADS_MAX).map(|id| {
-            let stack = self.stack_of(id).unwrap_or(StackRef::NULL);
+            let stack = self.machine.stack_of(id).unwrap_or(StackRef::NULL);
             (id, self.backtrace(stack))
         });
         Outcome::Deadlock { waiting: run.others(), threads: traces.collect() }
@@ -368,9 +371,9 @@ impl Mu {
     fn resting<R>(&mut self, thread: &mut Box<Thread>, work: impl FnOnce(&mut Mu) -> R) -> R {
         let id = thread.id;
         let nobody = Box::new(Thread::new(ThreadRef::NULL, StackRef::NULL, 0));
-        self.rt.threads.rest(std::mem::replace(thread, nobody));
+        self.machine.rt.threads.rest(std::mem::replace(thread, nobody));
         let result = work(self);
-        if let Some(back) = self.rt.threads.take(id) {
+        if let Some(back) = self.machine.rt.threads.take(id) {
             *thread = back;
         }
         result
@@ -382,14 +385,14 @@ impl Mu {
             TrapAction::PassValues(next, _) | TrapAction::ThrowExc(next, _) => *next == stack,
             TrapAction::Exit | TrapAction::Unhandled => false,
         };
-        if !goes_on && let Some(stack) = self.rt.stacks.get(stack) {
+        if !goes_on && let Some(stack) = self.machine.rt.stacks.get(stack) {
             stack.set_held(true);
         }
     }
 
     /// Does what an event asks for. `Ok`: the thread goes on, with another event if that came of it; `Err`: it has
     /// ended.
-    fn settle(
+    pub(crate) fn settle(
         &mut self,
         thread: &mut Box<Thread>,
         handler: &mut dyn TrapHandler,
@@ -397,7 +400,7 @@ impl Mu {
     ) -> Result<Option<Event>, Box<Outcome>> {
         let outcome = match event {
             Event::Trap(cause) => {
-                let action = match self.rt.trap_handler {
+                let action = match self.machine.rt.trap_handler {
                     Some(mu_handler) => self.mu_trap_action(thread, mu_handler.func, cause)?,
                     None => {
                         let action = self.ask(handler, thread, cause);
@@ -407,10 +410,10 @@ impl Mu {
                 };
                 match action {
                     TrapAction::PassValues(stack, values) => {
-                        return Ok(self.resume(thread, stack, Resume::Values(values)));
+                        return Ok(self.machine.resume(thread, stack, Resume::Values(values)));
                     }
                     TrapAction::ThrowExc(stack, exception) => {
-                        return Ok(self.resume(thread, stack, Resume::Exception(exception)));
+                        return Ok(self.machine.resume(thread, stack, Resume::Exception(exception)));
                     }
                     TrapAction::Exit => Outcome::Exit,
                     TrapAction::Unhandled => Outcome::Trap(cause, self.backtrace(thread.stack)),
@@ -418,22 +421,17 @@ impl Mu {
             }
             Event::Load { hail, text } => {
                 if self.resting(thread, |mu| mu.load_from_program(hail, &text)) {
-                    self.interp.complete_instruction(&self.rt, thread);
+                    self.machine.interp.complete_instruction(&self.machine.rt, thread);
                     return Ok(None);
                 }
-                Outcome::Undefined(Ub::BadBundle, self.stop(thread))
+                Outcome::Undefined(Ub::BadBundle, self.machine.stop(thread))
             }
-            Event::Returned { types, words } => Outcome::Return(self.split_words(&types, &words)),
-            Event::Threw(word) => {
-                let backtrace = self.backtrace(thread.stack);
-                self.rt.stacks.kill(thread.stack);
-                let exception = self.hold(self.rt.program.predefined.ref_void, vec![word]);
-                Outcome::Exception(exception, backtrace)
-            }
-            Event::ThreadExit => Outcome::Exit,
-            Event::Undefined(ub) => Outcome::Undefined(ub, self.stop(thread)),
-            Event::Unsupported(what) => Outcome::Unsupported(what, self.stop(thread)),
-            Event::OutOfFuel => Outcome::OutOfFuel(self.stop(thread)),
+            Event::Returned { .. }
+            | Event::Threw(_)
+            | Event::ThreadExit
+            | Event::Undefined(_)
+            | Event::Unsupported(_)
+            | Event::OutOfFuel => self.machine.ended(thread, event),
             Event::NewThread(_) | Event::Wait { .. } | Event::Woke(_) => return Ok(None),
         };
         Err(Box::new(outcome))
@@ -464,10 +462,37 @@ impl Mu {
         };
         let types = self.params(handler).to_vec();
         // Read again: the object may have moved while the stack was made.
-        let userdata = self.rt.trap_handler.map_or(0, |handler| handler.userdata);
+        let userdata = self.machine.rt.trap_handler.map_or(0, |handler| handler.userdata);
         let words = [trapped.0, wpid.into(), userdata];
         let values = types.into_iter().zip(words).map(|(ty, word)| self.hold(ty, vec![word])).collect();
         Ok(TrapAction::PassValues(stack, values))
+    }
+
+    pub(crate) fn split_words(&self, types: &[TypeId], words: &[u64]) -> Vec<Value> {
+        self.machine.split_words(types, words)
+    }
+}
+
+/// What a driver does while other threads may run, because it needs to share the machine only.
+impl Machine {
+    /// The outcome of a thread that has ended with an event.
+    pub(crate) fn ended(&self, thread: &Thread, event: Event) -> Outcome {
+        match event {
+            Event::Returned { types, words } => Outcome::Return(self.split_words(&types, &words)),
+            Event::Threw(word) => {
+                let backtrace = self.backtrace(thread.stack);
+                self.rt.stacks.kill(thread.stack);
+                let exception = self.hold(self.rt.program.predefined.ref_void, vec![word]);
+                Outcome::Exception(exception, backtrace)
+            }
+            Event::ThreadExit => Outcome::Exit,
+            Event::Trap(cause) => Outcome::Trap(cause, self.backtrace(thread.stack)),
+            Event::Undefined(ub) => Outcome::Undefined(ub, self.stop(thread)),
+            Event::Unsupported(what) => Outcome::Unsupported(what, self.stop(thread)),
+            Event::OutOfFuel => Outcome::OutOfFuel(self.stop(thread)),
+            // They do not end a thread.
+            Event::Load { .. } | Event::NewThread(_) | Event::Wait { .. } | Event::Woke(_) => Outcome::Exit,
+        }
     }
 
     /// Whether a value is of a `ref` type.
@@ -476,7 +501,7 @@ impl Mu {
     }
 
     /// Binds a thread to a stack; an event if that already ends it.
-    fn resume(&mut self, thread: &mut Thread, stack: StackRef, how: Resume) -> Option<Event> {
+    pub(crate) fn resume(&self, thread: &mut Thread, stack: StackRef, how: Resume) -> Option<Event> {
         let resumption = match how {
             Resume::Exception(value) if !self.is_ref(&value) => {
                 return Some(Event::Undefined(Ub::BadBinding));
@@ -495,12 +520,17 @@ impl Mu {
     }
 
     /// After an event that leaves the stack in the middle of an instruction: the trace, and the end of the stack.
-    fn stop(&mut self, thread: &Thread) -> Backtrace {
+    fn stop(&self, thread: &Thread) -> Backtrace {
         let backtrace = self.backtrace(thread.stack);
         if self.rt.stacks.get(thread.stack).is_some_and(|stack| stack.state() == StackState::Active) {
             self.rt.stacks.kill(thread.stack);
         }
         backtrace
+    }
+
+    /// The stack a resting thread is bound to.
+    pub(crate) fn stack_of(&self, thread: ThreadRef) -> Option<StackRef> {
+        self.rt.threads.get(thread)?.with(|thread| thread.stack)
     }
 
     pub(crate) fn split_words(&self, types: &[TypeId], words: &[u64]) -> Vec<Value> {
@@ -517,7 +547,8 @@ impl Mu {
     }
 }
 
-enum Resume {
+/// How a stack is resumed.
+pub(crate) enum Resume {
     Values(Vec<Value>),
     Exception(Value),
 }

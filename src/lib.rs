@@ -35,6 +35,7 @@ pub mod conformance;
 pub mod driver;
 mod hail;
 pub mod introspect;
+mod os_threads;
 mod schedule;
 pub mod trace;
 pub mod values;
@@ -57,6 +58,8 @@ use mu_ir::diag::{Diagnostic, Severity, Source};
 use mu_ir::ids::{FuncId, MuId, TypeId};
 use mu_ir::program::{Entity, Program};
 use mu_rt::runtime::{Config, NewRuntimeError, Runtime};
+use mu_rt::world::{Stopped, World};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Options of an instance.
 #[derive(Clone, Debug)]
@@ -101,13 +104,19 @@ impl std::fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// An instance of Mu.
+/// An instance of Mu, while none of its threads runs. Threads run inside [`Mu::call`] and [`Mu::run_thread`]; whoever has a
+/// `&mut Mu` meanwhile (a trap handler) has stopped them.
 pub struct Mu {
+    machine: Stopped<Machine>,
+}
+
+/// What an instance is made of.
+struct Machine {
     rt: Runtime,
     interp: Interp,
     fuel: u64,
-    executed: u64,
-    /// Threads that were woken by a run inside theirs.
+    executed: AtomicU64,
+    /// Threads that were woken by a deterministic run inside theirs.
     woken: Vec<ThreadRef>,
     last_load_error: Option<LoadError>,
 }
@@ -118,14 +127,15 @@ impl Mu {
     /// # Errors
     /// When memory cannot be reserved or a library cannot be opened.
     pub fn new(options: Options) -> Result<Mu, NewRuntimeError> {
-        Ok(Mu {
+        let machine = Machine {
             rt: Runtime::new(options.config)?,
             interp: Interp::new(),
             fuel: options.fuel,
-            executed: 0,
+            executed: AtomicU64::new(0),
             woken: Vec::new(),
             last_load_error: None,
-        })
+        };
+        Ok(Mu { machine: World::stopped(machine) })
     }
 
     /// Loads a bundle in text form (uvm-ir, "Bundle Loading"): all of it, or nothing. Answers the warnings.
@@ -133,24 +143,24 @@ impl Mu {
     /// # Errors
     /// Every error of the bundle.
     pub fn load_bundle(&mut self, name: &str, text: &str) -> Result<Vec<Diagnostic>, LoadError> {
-        let before = self.rt.program.mark();
-        let source = self.rt.program.add_source(name, text);
+        let before = self.machine.rt.program.mark();
+        let source = self.machine.rt.program.add_source(name, text);
         let (draft, mut diagnostics) = mu_text::parse(text, source);
         self.soften(&mut diagnostics);
         if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            let sources = self.rt.program.sources.clone();
-            self.rt.program.truncate(&before);
+            let sources = self.machine.rt.program.sources.clone();
+            self.machine.rt.program.truncate(&before);
             return Err(LoadError { diagnostics, sources });
         }
         // Linking truncates the program on errors; the texts are wanted for the messages.
-        let source = self.rt.program.sources.last().cloned();
-        match self.rt.load(&draft, before) {
+        let source = self.machine.rt.program.sources.last().cloned();
+        match self.machine.rt.load(&draft, before) {
             Ok(warnings) => {
                 diagnostics.extend(warnings);
                 Ok(diagnostics)
             }
             Err(diagnostics) => {
-                let mut sources = self.rt.program.sources.clone();
+                let mut sources = self.machine.rt.program.sources.clone();
                 sources.extend(source);
                 Err(LoadError { diagnostics, sources })
             }
@@ -159,7 +169,7 @@ impl Mu {
 
     /// Makes warnings of what lenient mode lets pass in a text.
     pub(crate) fn soften(&self, diagnostics: &mut [Diagnostic]) {
-        if self.rt.config.lenient {
+        if self.machine.rt.config.lenient {
             for diagnostic in diagnostics {
                 if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
                     diagnostic.severity = Severity::Warning;
@@ -176,45 +186,45 @@ impl Mu {
             true => self.load_hail("text of load_hail", &text).map(|_| ()),
             false => self.load_bundle("text of load_bundle", &text).map(|_| ()),
         };
-        self.last_load_error = result.err();
-        self.last_load_error.is_none()
+        self.machine.last_load_error = result.err();
+        self.machine.last_load_error.is_none()
     }
 
     /// The errors of the text that a program loaded last, if it had any: why a thread ended with
     /// [`mu_ir::ub::Ub::BadBundle`].
     pub fn last_load_error(&self) -> Option<&LoadError> {
-        self.last_load_error.as_ref()
+        self.machine.last_load_error.as_ref()
     }
 
     /// Lets the client handle traps again after a program made one of its functions the trap handler
     /// (uvm-client-interface, "MuVM Functions": setting one handler overrides the other).
     pub fn override_mu_trap_handler(&mut self) {
-        self.rt.trap_handler = None;
+        self.machine.rt.trap_handler = None;
     }
 
     /// Everything loaded.
     pub fn program(&self) -> &Program {
-        &self.rt.program
+        &self.machine.rt.program
     }
 
     /// The runtime, for reading.
     pub fn runtime(&self) -> &Runtime {
-        &self.rt
+        &self.machine.rt
     }
 
     /// The id of a global name (uvm-client-interface, "Basic Functions").
     pub fn id_of(&self, name: &str) -> Option<MuId> {
-        self.rt.program.id_of(name)
+        self.machine.rt.program.id_of(name)
     }
 
     /// The name of an id.
     pub fn name_of(&self, id: MuId) -> Option<&str> {
-        self.rt.program.name_of(id)
+        self.machine.rt.program.name_of(id)
     }
 
     /// The function of a name.
     pub fn func(&self, name: &str) -> Option<FuncId> {
-        match self.rt.program.lookup(name)? {
+        match self.machine.rt.program.lookup(name)? {
             Entity::Func(func) => Some(func),
             _ => None,
         }
@@ -222,18 +232,18 @@ impl Mu {
 
     /// The name of a function.
     pub fn func_name(&self, func: FuncId) -> String {
-        self.rt.program.display_name(self.rt.program.funcs[func.index()].id)
+        self.machine.rt.program.display_name(self.machine.rt.program.funcs[func.index()].id)
     }
 
     /// Parameter types of a function.
     pub fn params(&self, func: FuncId) -> &[TypeId] {
-        let program = &self.rt.program;
+        let program = &self.machine.rt.program;
         &program.types.sig(program.funcs[func.index()].sig).params
     }
 
     /// Return types of a function.
     pub fn returns(&self, func: FuncId) -> &[TypeId] {
-        let program = &self.rt.program;
+        let program = &self.machine.rt.program;
         &program.types.sig(program.funcs[func.index()].sig).rets
     }
 
@@ -243,8 +253,9 @@ impl Mu {
     /// # Errors
     /// When there is no memory or room for it.
     pub fn new_stack(&mut self, func: FuncId) -> Result<StackRef, NewStackFailure> {
-        let stack = self.interp.new_stack(&mut self.rt, func)?;
-        if let Some(stack) = self.rt.stacks.get(stack) {
+        let machine = &mut *self.machine;
+        let stack = machine.interp.new_stack(&mut machine.rt, func)?;
+        if let Some(stack) = self.machine.rt.stacks.get(stack) {
             stack.set_held(true);
         }
         Ok(stack)
@@ -253,22 +264,22 @@ impl Mu {
     /// Lets a stack go that the client holds, because it made the stack or a thread left it at a trap: from now on it is
     /// killed by a collection when nothing else refers to it. False if there is no such stack.
     pub fn release_stack(&mut self, stack: StackRef) -> bool {
-        let held = self.rt.stacks.get(stack).map(|stack| stack.set_held(false));
+        let held = self.machine.rt.stacks.get(stack).map(|stack| stack.set_held(false));
         held == Some(true)
     }
 
     /// Collects: all memory of unreachable objects is free afterwards, unreachable stacks are dead.
     pub fn collect(&mut self) {
         let plan = mu_rt::heap::Plan { defragment: true, ..mu_rt::heap::Plan::default() };
-        let frames = self.interp.frame_maps();
-        self.rt.collect(None, &frames, plan);
+        let machine = &mut *self.machine;
+        machine.rt.collect(None, &machine.interp.frame_maps(), plan);
     }
 
     /// Kills a READY stack. False if it is not READY, or a frame cursor on it is open (checked mode).
     pub fn kill_stack(&mut self, stack: StackRef) -> bool {
-        let stacks = &self.rt.stacks;
+        let stacks = &self.machine.rt.stacks;
         let ready = stacks.get(stack).is_some_and(|stack| stack.state() == mu_rt::stack::StackState::Ready);
-        let may = ready && !(self.rt.config.checked && stacks.has_open_cursors(stack));
+        let may = ready && !(self.machine.rt.config.checked && stacks.has_open_cursors(stack));
         if may {
             stacks.kill(stack);
         }
@@ -277,21 +288,21 @@ impl Mu {
 
     /// Enables or disables a watchpoint. False if no instruction has this id.
     pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> bool {
-        self.rt.set_watchpoint(wpid, enabled).is_ok()
+        self.machine.rt.set_watchpoint(wpid, enabled).is_ok()
     }
 
     /// Instructions executed so far, by all threads.
     pub fn executed(&self) -> u64 {
-        self.executed
+        self.machine.executed.load(Ordering::Relaxed)
     }
 
     /// Function versions decoded for the interpreter so far, hidden ones of undefined functions included.
     pub fn versions_decoded(&self) -> usize {
-        self.interp.code_count()
+        self.machine.interp.code_count()
     }
 
     /// Sets how many instructions each run that begins from now on may execute.
     pub fn set_fuel(&mut self, fuel: u64) {
-        self.fuel = fuel;
+        self.machine.fuel = fuel;
     }
 }

@@ -1,6 +1,6 @@
 //! Backtraces of Mu stacks: function, instruction and source line of each frame.
 
-use crate::Mu;
+use crate::{Machine, Mu};
 use mu_rt::stack::{FrameCursor, StackRef};
 
 /// A frame of a backtrace.
@@ -39,6 +39,13 @@ const END_FRAMES: usize = 10;
 impl Mu {
     /// The frames of a stack that is not running.
     pub fn backtrace(&self, stack: StackRef) -> Backtrace {
+        self.machine.backtrace(stack)
+    }
+}
+
+impl Machine {
+    /// The frames of a stack that nobody else changes.
+    pub(crate) fn backtrace(&self, stack: StackRef) -> Backtrace {
         let mut trace = Backtrace::default();
         let Some(mut cursor) = FrameCursor::new(&self.rt.stacks, stack) else { return trace };
         let mut rest = std::collections::VecDeque::new();
@@ -72,7 +79,7 @@ impl Mu {
             line: None,
         };
         let Some(place) = self.interp.place(cursor) else { return info };
-        info.func = self.func_name(place.func);
+        info.func = program.display_name(program.funcs[place.func.index()].id);
         let Some(version) = place.version else { return info };
         let version = &program.func_vers[version.index()];
         info.version = Some(program.display_name(version.id));

@@ -7,7 +7,7 @@
 //! Text of values, by type: `42`, `-1`, `0xff` (integers and pointers; printed signed), `1.5`, `nan`, `-inf`,
 //! `bits(0x7fc00000)` (floating point), `{1, {2, 3}}` (struct, array, vector), `null` (references), `@f` (funcref).
 
-use crate::Mu;
+use crate::{Machine, Mu};
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::program::Entity;
 use mu_ir::semantics::{int, tagref};
@@ -110,8 +110,7 @@ pub enum AccessError {
     Undefined(Ub),
 }
 
-/// Memory, seen by the client (uvm-client-interface, "Memory Operations").
-impl Mu {
+impl Machine {
     /// A value of these words; if there can be references in it, what they refer to stays alive.
     pub(crate) fn hold(&self, ty: TypeId, words: Vec<u64>) -> Value {
         let leaves = self.rt.layouts.leaves(&self.rt.program.types, ty).unwrap_or(&[]);
@@ -119,6 +118,13 @@ impl Mu {
             Some(handle) => Value { ty, words: Words::Held(handle) },
             None => Value::new(ty, words),
         }
+    }
+}
+
+/// Memory, seen by the client (uvm-client-interface, "Memory Operations").
+impl Mu {
+    pub(crate) fn hold(&self, ty: TypeId, words: Vec<u64>) -> Value {
+        self.machine.hold(ty, words)
     }
 
     /// The type of a global name.
@@ -135,7 +141,7 @@ impl Mu {
             Type::Struct(fields) => fields.to_vec(),
             Type::Array(elem, length) | Type::Vector(elem, length) => {
                 // A value exists, so the length is small; a type alone could be larger than memory.
-                self.rt.layouts.words(&self.program().types, value.ty)?;
+                self.machine.rt.layouts.words(&self.program().types, value.ty)?;
                 vec![*elem; usize::try_from(*length).ok()?]
             }
             _ => return None,
@@ -169,15 +175,14 @@ impl Mu {
         if !self.program().types.same(ty, value.ty) {
             return Err(AccessError::WrongType);
         }
-        let types = &self.rt.program.types;
-        self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
-        let canon = types.canon(ty);
-        let frames = self.interp.frame_maps();
+        let Machine { rt, interp, .. } = &mut *self.machine;
+        rt.layouts.leaves(&rt.program.types, ty).ok_or(AccessError::NoValues)?;
+        let canon = rt.program.types.canon(ty);
         // A collection point: the words of `value` are read after it.
-        let address = self.rt.new_collecting(None, &frames, canon, 0).ok_or(AccessError::NoMemory)?;
-        let leaves = self.rt.layouts.leaves(&self.rt.program.types, ty).ok_or(AccessError::NoValues)?;
-        self.rt.memory.store_value(address, leaves, &value.words());
-        let reference = self.rt.program.types.intern(Type::Ref(ty));
+        let address = rt.new_collecting(None, &interp.frame_maps(), canon, 0).ok_or(AccessError::NoMemory)?;
+        let leaves = rt.layouts.leaves(&rt.program.types, ty).ok_or(AccessError::NoValues)?;
+        rt.memory.store_value(address, leaves, &value.words());
+        let reference = rt.program.types.intern(Type::Ref(ty));
         Ok(self.hold(reference, vec![address]))
     }
 
@@ -189,11 +194,11 @@ impl Mu {
         if !self.program().types.same(ty, self.program().predefined.bytes_ref) {
             return Err(AccessError::WrongType);
         }
-        let address = match self.rt.new_bytes(bytes) {
+        let address = match self.machine.rt.new_bytes(bytes) {
             Some(address) => address,
             None => {
                 self.collect();
-                self.rt.new_bytes(bytes).ok_or(AccessError::NoMemory)?
+                self.machine.rt.new_bytes(bytes).ok_or(AccessError::NoMemory)?
             }
         };
         Ok(self.hold(ty, vec![address]))
@@ -207,7 +212,7 @@ impl Mu {
         if !matches!(self.program().types.get(reference.ty), Type::Ref(_)) {
             return Err(AccessError::NoReference);
         }
-        self.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
+        self.machine.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
     }
 
     /// Reads memory as a value of type `ty` through a `ref` or `iref`, whatever type it is declared to refer to
@@ -217,18 +222,18 @@ impl Mu {
     /// [`AccessError::NoReference`], [`AccessError::NoValues`]; [`AccessError::Undefined`] if no value of this type
     /// is there.
     pub fn load(&self, reference: &Value, ty: TypeId) -> Result<Value, AccessError> {
-        let types = &self.rt.program.types;
+        let types = &self.machine.rt.program.types;
         if !matches!(types.get(reference.ty), Type::Ref(_) | Type::IRef(_)) {
             return Err(AccessError::NoReference);
         }
-        let leaves = self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
-        let words = self.rt.layouts.words(types, ty).ok_or(AccessError::NoValues)?;
+        let leaves = self.machine.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
+        let words = self.machine.rt.layouts.words(types, ty).ok_or(AccessError::NoValues)?;
         let address = reference.as_u64();
         let cache = UnitCache::default();
-        let checker = self.rt.checker(&self.rt.stacks, &cache);
+        let checker = self.machine.rt.checker(&self.machine.rt.stacks, &cache);
         checker.check_iref(address, types.canon(ty)).map_err(AccessError::Undefined)?;
         let mut value = vec![0; words as usize];
-        self.rt.memory.load_value(address, leaves, &mut value);
+        self.machine.rt.memory.load_value(address, leaves, &mut value);
         Ok(self.hold(ty, value))
     }
 }

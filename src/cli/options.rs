@@ -45,11 +45,12 @@ impl InstanceArgs {
 /// How the threads of a program take turns.
 #[derive(Args)]
 pub struct ScheduleArgs {
-    /// The seed of all choices: which thread goes on, and for how long
-    #[arg(long, value_name = "SEED", default_value_t = Schedule::default().seed)]
-    schedule: u64,
+    /// Let all threads take turns on one OS thread, in an order that this seed decides, so that the run can be repeated
+    /// [default: every thread on an OS thread of its own]
+    #[arg(long, value_name = "SEED")]
+    schedule: Option<u64>,
     /// Mean number of instructions of a turn while several threads can go on; 0: until a thread waits or ends
-    #[arg(long, value_name = "N", default_value_t = Schedule::PREEMPT)]
+    #[arg(long, value_name = "N", default_value_t = Schedule::PREEMPT, requires = "schedule")]
     preempt: u64,
     /// How many of a hundred weak CMPXCHG fail though they could succeed
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -60,10 +61,15 @@ pub struct ScheduleArgs {
 }
 
 impl ScheduleArgs {
+    /// Whether every thread runs on an OS thread of its own.
+    pub fn os_threads(&self) -> bool {
+        self.schedule.is_none()
+    }
+
     /// The schedule these options ask for.
     pub fn schedule(&self) -> Schedule {
         Schedule {
-            seed: self.schedule,
+            seed: self.schedule.unwrap_or(Schedule::default().seed),
             preempt: self.preempt,
             weak_failures: self.weak_failures,
             spurious_wakes: self.spurious_wakes,

@@ -103,7 +103,7 @@ Arguments are read by the types of the entry function's parameters: 42, -1, 0xff
 {{1, 2}}, null, @f.
 A C-like main has parameters (int<32> uptr<uptr<int<8>>>) and returns (int<32>).
 
-All threads of a program take turns on one OS thread; equal seeds (--schedule) give equal runs.
+With --schedule all threads of a program take turns on one OS thread, and equal seeds give equal runs.
 The program ends with its main thread, whatever the others are doing. Time is virtual: a
 nanosecond per instruction, and when every thread waits it jumps to the next timeout.
 
@@ -125,6 +125,7 @@ fn run(args: &RunArgs, reporter: &Reporter) -> Result<u8, Failure> {
         heap_bytes: args.heap,
         stack_bytes: args.stack,
         checked: !args.unchecked,
+        os_threads: args.schedule.os_threads(),
         schedule: args.schedule.schedule(),
         ..args.instance.config()
     };

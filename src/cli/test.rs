@@ -48,6 +48,9 @@ pub struct TestArgs {
     /// Force collections: `every:N`, `safepoint`, `move` (move everything), `fail:K`, separated by commas
     #[arg(long, value_name = "MODES")]
     gc_stress: Option<GcStress>,
+    /// Run every Mu thread on an OS thread of its own; otherwise all take turns on one, by the seeds of each script
+    #[arg(long)]
+    os_threads: bool,
     /// Scripts that are known to fail, one `path  reason` a line [default: the project's tests/ledger/TIER.txt]
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -177,7 +180,8 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         Some(jobs) => jobs as usize,
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let config = Config { gc_stress: args.gc_stress.unwrap_or_default(), ..Config::default() };
+    let gc_stress = args.gc_stress.unwrap_or_default();
+    let config = Config { gc_stress, os_threads: args.os_threads, ..Config::default() };
     let (mut passed, mut failed, mut known, mut assertions, mut collections) = (0, 0, 0, 0, 0);
     for suite in suites {
         for path in missing(suite, args, ledgers) {

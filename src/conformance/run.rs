@@ -136,6 +136,7 @@ fn new_instance(script: &Script, tier: Tier, config: &Config) -> Result<Mu, Stri
     config.stack_bytes = wanted.stack_bytes.unwrap_or(config.stack_bytes);
     config.heap_bytes = wanted.heap_bytes.unwrap_or(config.heap_bytes);
     config.threads_max = wanted.threads_max.unwrap_or(config.threads_max);
+    config.os_threads &= !wanted.virtual_time;
     let schedule = &mut config.schedule;
     schedule.preempt = wanted.preempt.unwrap_or(schedule.preempt);
     schedule.weak_failures = wanted.weak_failures.unwrap_or(schedule.weak_failures);

@@ -122,18 +122,18 @@ impl Mu {
     /// # Errors
     /// Every error of the script; or that there is no memory for its objects.
     pub fn load_hail(&mut self, name: &str, text: &str) -> Result<Vec<Diagnostic>, LoadError> {
-        let source = SourceId::new(self.rt.program.sources.len());
+        let source = SourceId::new(self.machine.rt.program.sources.len());
         let (script, mut diagnostics) = mu_text::hail::parse(text, source);
         self.soften(&mut diagnostics);
         let fine = |diagnostics: &[Diagnostic]| diagnostics.iter().all(|d| d.severity == Severity::Warning);
         if fine(&diagnostics) {
-            let (plan, found) = check::check(&self.rt, &script);
+            let (plan, found) = check::check(&self.machine.rt, &script);
             diagnostics.extend(found);
             if fine(&diagnostics) {
                 // Nothing is stored before everything is allocated, so a plan that found no room can be run again.
-                let ran = run::run(&self.rt, &plan).or_else(|_| {
+                let ran = run::run(&self.machine.rt, &plan).or_else(|_| {
                     self.collect();
-                    run::run(&self.rt, &plan)
+                    run::run(&self.machine.rt, &plan)
                 });
                 match ran {
                     Ok(()) => return Ok(diagnostics),
@@ -141,7 +141,7 @@ impl Mu {
                 }
             }
         }
-        let mut sources = self.rt.program.sources.clone();
+        let mut sources = self.machine.rt.program.sources.clone();
         sources.push(Source { name: name.into(), text: text.into() });
         Err(LoadError { diagnostics, sources })
     }

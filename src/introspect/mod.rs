@@ -96,12 +96,12 @@ impl Mu {
     /// # Errors
     /// [`Ub::BadIntrospection`] if the stack is not READY.
     pub fn new_cursor(&mut self, stack: StackRef) -> Result<Cursor, Ub> {
-        let word = self.rt.stacks.new_cursor(stack)?;
+        let word = self.machine.rt.stacks.new_cursor(stack)?;
         Ok(self.cursor(word))
     }
 
     fn cursor(&self, word: u64) -> Cursor {
-        Cursor { word, instance: self.rt.stacks.dropped_cursors() }
+        Cursor { word, instance: self.machine.rt.stacks.dropped_cursors() }
     }
 
     /// The open cursor of a `framecursorref` word, which then belongs to the result.
@@ -109,17 +109,17 @@ impl Mu {
     /// # Errors
     /// [`Ub::ClosedCursor`].
     pub fn cursor_from_word(&self, word: u64) -> Result<Cursor, Ub> {
-        self.rt.stacks.cursor(word).map(|_| self.cursor(word))
+        self.machine.rt.stacks.cursor(word).map(|_| self.cursor(word))
     }
 
     /// The word of a cursor of this instance.
     fn word(&self, cursor: &Cursor) -> Result<u64, Ub> {
-        let own = Arc::ptr_eq(&cursor.instance, &self.rt.stacks.dropped_cursors());
+        let own = Arc::ptr_eq(&cursor.instance, &self.machine.rt.stacks.dropped_cursors());
         if own { Ok(cursor.word) } else { Err(Ub::BadHandle) }
     }
 
     fn frame(&self, cursor: &Cursor) -> Result<FrameCursor, Ub> {
-        self.rt.stacks.cursor(self.word(cursor)?)
+        self.machine.rt.stacks.cursor(self.word(cursor)?)
     }
 
     /// `next_frame`: moves a cursor to the frame below.
@@ -129,7 +129,7 @@ impl Mu {
     /// [`Ub::BadHandle`] if it is of another instance.
     pub fn next_frame(&mut self, cursor: &mut Cursor) -> Result<(), Ub> {
         let word = self.word(cursor)?;
-        self.rt.stacks.next_frame(word)
+        self.machine.rt.stacks.next_frame(word)
     }
 
     /// `copy_cursor`: another cursor on the same frame.
@@ -138,7 +138,7 @@ impl Mu {
     /// [`Ub::ClosedCursor`], [`Ub::BadHandle`].
     pub fn copy_cursor(&mut self, cursor: &Cursor) -> Result<Cursor, Ub> {
         let word = self.word(cursor)?;
-        let copy = self.rt.stacks.copy_cursor(word)?;
+        let copy = self.machine.rt.stacks.copy_cursor(word)?;
         Ok(self.cursor(copy))
     }
 
@@ -148,7 +148,7 @@ impl Mu {
     }
 
     fn frame_ids(&self, cursor: &Cursor) -> Result<FrameIds, Ub> {
-        Ok(self.interp.ids(&self.rt, &self.frame(cursor)?))
+        Ok(self.machine.interp.ids(&self.machine.rt, &self.frame(cursor)?))
     }
 
     /// `cur_func`: the id of the frame's function.
@@ -186,7 +186,7 @@ impl Mu {
     }
 
     pub(crate) fn keepalives_at(&self, cursor: &FrameCursor) -> Vec<Value> {
-        let values = self.interp.keepalives(&self.rt, cursor);
+        let values = self.machine.interp.keepalives(&self.machine.rt, cursor);
         values.into_iter().map(|(ty, words)| self.hold(ty, words)).collect()
     }
 
@@ -197,7 +197,7 @@ impl Mu {
     /// closed); [`Ub::ClosedCursor`], [`Ub::BadHandle`].
     pub fn pop_frames_to(&mut self, cursor: &Cursor) -> Result<(), Ub> {
         let word = self.word(cursor)?;
-        self.rt.stacks.pop_frames_to(word, !self.rt.config.checked)
+        self.machine.rt.stacks.pop_frames_to(word, !self.machine.rt.config.checked)
     }
 
     /// `push_frame`: a frame of the current version of a function on top of a stack; it waits for the function's
@@ -207,13 +207,14 @@ impl Mu {
     /// If the stack is not READY, if its top frame waits for other types than the function returns
     /// ([`Ub::BadIntrospection`]), or if there is no room ([`Ub::StackOverflow`]).
     pub fn push_frame(&mut self, stack: StackRef, func: FuncId) -> Result<(), PushFrameFailure> {
-        self.interp.push_frame(&mut self.rt, stack, func)
+        let machine = &mut *self.machine;
+        machine.interp.push_frame(&mut machine.rt, stack, func)
     }
 
     /// The types a READY stack waits for; `None` if it is not READY.
     pub fn expected_types(&self, stack: StackRef) -> Option<Vec<mu_ir::ids::TypeId>> {
-        let ready = self.rt.stacks.get(stack)?.state() == mu_rt::stack::StackState::Ready;
-        let types = self.interp.expected_types(&self.rt, stack)?;
+        let ready = self.machine.rt.stacks.get(stack)?.state() == mu_rt::stack::StackState::Ready;
+        let types = self.machine.interp.expected_types(&self.machine.rt, stack)?;
         ready.then(|| types.to_vec())
     }
 }

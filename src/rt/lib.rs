@@ -20,6 +20,7 @@
 //! | [`futex`]  | queues of threads that wait at memory locations                        |
 //! | [`choose`] | the seeded source of all choices                                       |
 //! | [`runtime`]| everything one instance has loaded and allocated                       |
+//! | [`world`]  | who may touch it: threads that run, or one who has stopped them all    |
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod choose;
@@ -37,3 +38,4 @@ pub mod runtime;
 pub mod stack;
 pub mod stress;
 pub mod thread;
+pub mod world;

@@ -42,7 +42,10 @@ pub struct Config {
     pub stacks_max: usize,
     /// Most threads of one run at a time.
     pub threads_max: usize,
-    /// How threads are scheduled.
+    /// Every Mu thread runs on an OS thread of its own. Otherwise all run on the client's, by [`Config::schedule`]: then a
+    /// run can be repeated.
+    pub os_threads: bool,
+    /// How threads are scheduled when they all run on one OS thread.
     pub schedule: Schedule,
     /// Detect undefined behaviour of memory accesses through irefs.
     pub checked: bool,
@@ -63,6 +66,7 @@ impl Default for Config {
             stack_bytes: 1 << 20,
             stacks_max: 1 << 20,
             threads_max: 1 << 20,
+            os_threads: false,
             schedule: Schedule::default(),
             checked: true,
             lenient: false,

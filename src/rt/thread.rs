@@ -22,10 +22,11 @@ use crate::memory::UnitCache;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// A reference to a thread as programs hold it: a number that is never reused; 0 is NULL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -76,11 +77,32 @@ impl Thread {
     }
 }
 
-/// Where a thread rests while it does not run.
+/// Where a thread rests while it does not run, and sleeps while it waits.
 #[derive(Debug)]
 pub struct ThreadCell {
     id: ThreadRef,
     thread: Mutex<Option<Box<Thread>>>,
+    sleep: Mutex<Sleep>,
+    bell: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Sleep {
+    /// What the wait ends with, from when the thread is woken until it notices.
+    alarm: Option<u64>,
+    /// It sleeps, and no time will wake it.
+    for_ever: bool,
+}
+
+/// How [`ThreadCell::sleep`] ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slept {
+    /// It was woken, with this result.
+    Woken(u64),
+    /// The time was over.
+    TimedOut,
+    /// Something else happened that it shall look at.
+    Interrupted,
 }
 
 impl ThreadCell {
@@ -104,6 +126,49 @@ impl ThreadCell {
         self.thread.lock().as_deref_mut().map(work)
     }
 
+    /// Whether the thread was woken and has not noticed yet.
+    pub fn is_woken(&self) -> bool {
+        self.sleep.lock().alarm.is_some()
+    }
+
+    /// Whether the thread sleeps, and goes on sleeping until somebody wakes it.
+    pub fn sleeps_for_ever(&self) -> bool {
+        let sleep = self.sleep.lock();
+        sleep.for_ever && sleep.alarm.is_none()
+    }
+
+    /// Makes a sleeper look at what may interrupt it, which was set before.
+    pub fn interrupt(&self) {
+        // A sleeper holds the lock between looking and waiting, so that it cannot miss this.
+        drop(self.sleep.lock());
+        self.bell.notify_all();
+    }
+
+    /// Sleeps until the thread is woken, a time comes, or `interrupted` says so.
+    pub fn sleep(&self, until: Option<Instant>, interrupted: impl Fn() -> bool) -> Slept {
+        let mut sleep = self.sleep.lock();
+        let slept = loop {
+            if let Some(result) = sleep.alarm.take() {
+                break Slept::Woken(result);
+            }
+            if interrupted() {
+                break Slept::Interrupted;
+            }
+            match until {
+                None => {
+                    sleep.for_ever = true;
+                    self.bell.wait(&mut sleep);
+                }
+                Some(time) if Instant::now() >= time => break Slept::TimedOut,
+                Some(time) => {
+                    self.bell.wait_until(&mut sleep, time);
+                }
+            }
+        };
+        sleep.for_ever = false;
+        slept
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Box<Thread>>> {
         self.thread.lock()
     }
@@ -114,6 +179,7 @@ impl ThreadCell {
 pub struct Threads {
     cells: Mutex<BTreeMap<ThreadRef, Arc<ThreadCell>>>,
     named: AtomicU64,
+    woken: AtomicU64,
 }
 
 impl Threads {
@@ -121,7 +187,12 @@ impl Threads {
     pub fn add(&self, stack: StackRef, threadlocal: u64) -> Arc<ThreadCell> {
         let id = ThreadRef(self.named.fetch_add(1, Ordering::Relaxed) + 1);
         let thread = Box::new(Thread::new(id, stack, threadlocal));
-        let cell = Arc::new(ThreadCell { id, thread: Mutex::new(Some(thread)) });
+        let cell = Arc::new(ThreadCell {
+            id,
+            thread: Mutex::new(Some(thread)),
+            sleep: Mutex::default(),
+            bell: Condvar::new(),
+        });
         self.cells.lock().insert(id, Arc::clone(&cell));
         cell
     }
@@ -136,6 +207,20 @@ impl Threads {
         if let Some(cell) = self.get(thread.id) {
             cell.rest(thread);
         }
+    }
+
+    /// Wakes a thread: its wait ends with `result`, also if it has not begun to sleep yet.
+    pub fn wake(&self, id: ThreadRef, result: u64) {
+        self.woken.fetch_add(1, Ordering::SeqCst);
+        if let Some(cell) = self.get(id) {
+            cell.sleep.lock().alarm = Some(result);
+            cell.bell.notify_all();
+        }
+    }
+
+    /// How often threads were woken: who finds it unchanged knows that nobody was woken in between.
+    pub fn wakes(&self) -> u64 {
+        self.woken.load(Ordering::SeqCst)
     }
 
     /// A thread has ended.

@@ -81,6 +81,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// With how many seeds the script is run, from that one on; at least 1.
     pub seeds: Option<u64>,
+    /// The script waits for times that only a virtual clock reaches.
+    pub virtual_time: bool,
     /// Mean number of instructions between preemptions.
     pub preempt: Option<u64>,
     /// How many of a hundred weak CMPXCHG fail spuriously.
@@ -513,6 +515,7 @@ impl Reader {
                 None if word.is_empty() && any => return Ok(()),
                 None if word.is_empty() => return Err("`option:` names no option".into()),
                 None if word == "lenient" => options.lenient = true,
+                None if word == "virtual-time" => options.virtual_time = true,
                 Some(("stack", size)) => options.stack_bytes = Some(bytes(size)?),
                 Some(("heap", size)) => options.heap_bytes = Some(bytes(size)?),
                 Some(("fuel", fuel)) => options.fuel = Some(decimal(fuel)?),
@@ -527,7 +530,7 @@ impl Reader {
                 _ => {
                     return Err(format!(
                         "there is no option `{word}`: stack=, heap=, fuel=, threads=, schedule=, seeds=, preempt=, \
-                         weak-failures=, spurious-wakes= and lenient are"
+                         weak-failures=, spurious-wakes=, virtual-time and lenient are"
                     ));
                 }
             }

@@ -25,7 +25,7 @@ fn every_directive_is_read() {
 //! spec: uvm-ir#top-level memory#heap
 //! spec: third#one
 //! option: stack=16K heap=8M
-//! option: fuel=100000 lenient schedule=7 seeds=20 preempt=0 threads=9 weak-failures=100 spurious-wakes=5
+//! option: fuel=100000 lenient schedule=7 seeds=20 preempt=0 threads=9 weak-failures=100 spurious-wakes=5 virtual-time
 //! warns MU-E3101 @7:2
 .typedef @i64 = int<64> //! this is a comment and no directive
 //! load other.uir
@@ -51,6 +51,7 @@ fn every_directive_is_read() {
         preempt: Some(0),
         weak_failures: Some(100),
         spurious_wakes: Some(5),
+        virtual_time: true,
     };
     assert_eq!(script.options, wanted);
     let expected = |line, column, code: &str| Some(Expected { line, column, code: code.into() });

@@ -1,0 +1,293 @@
+//! Mu threads on OS threads: they run at the same time, and whatever happens to one of them happens in order.
+
+use mu_vm::conformance::suite::{self, Verdict};
+use mu_vm::conformance::{Ledger, Suite, Tier};
+use mu_vm::driver::NoTraps;
+use mu_vm::ir::ub::Ub;
+use mu_vm::rt::runtime::Config;
+use mu_vm::rt::stress::GcStress;
+use mu_vm::{Mu, Options, Outcome, TrapAction, TrapContext, TrapHandler};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+fn config() -> Config {
+    Config { os_threads: true, ..Config::default() }
+}
+
+/// Every script, its threads on OS threads.
+#[test]
+fn the_whole_suite() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scripts = Suite::find(&root.join("tests/conformance")).unwrap();
+    let ledger = Ledger::load(&Ledger::path(&root.join("tests/ledger"), Tier::Interp)).unwrap();
+    let reports = scripts.run_with(&[Tier::Interp], 2, &config());
+    let failed = reports.iter().filter(|report| suite::judge(report, &ledger) == Verdict::Failed);
+    let shown: Vec<String> = failed.map(|report| suite::show_failures(&scripts.root, report, 3)).collect();
+    assert!(shown.is_empty(), "{}", shown.join("\n"));
+}
+
+/// Pairs of threads that hand lists over through futexes; see the program for what it does.
+fn handover(config: Config, pairs: u64, steps: u64) -> Mu {
+    let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+    mu.load_bundle("handover.uir", include_str!("support/handover.uir")).unwrap();
+    let run = mu.func("@run").unwrap();
+    let [i32, i64] = [mu.params(run)[0], mu.params(run)[1]];
+    let args =
+        vec![mu.value_from_int(i32, pairs.into()).unwrap(), mu.value_from_int(i64, steps.into()).unwrap()];
+    match mu.call(run, args) {
+        Outcome::Return(values) => assert_eq!(values[0].as_u64(), 2 * pairs * steps),
+        other => panic!("{other:?}"),
+    }
+    assert!(mu.runtime().threads.all().is_empty() && mu.runtime().futexes.lock().is_empty());
+    mu
+}
+
+#[test]
+fn nothing_is_lost_when_threads_hand_over() {
+    handover(config(), 32, 100);
+}
+
+#[test]
+fn collections_stop_all_threads() {
+    let gc_stress: GcStress = "every:50,move".parse().unwrap();
+    let mu = handover(Config { gc_stress, verify_heap: true, heap_bytes: 8 << 20, ..config() }, 4, 60);
+    assert!(mu.runtime().stress_counts.allocation_collections > 20, "{:?}", mu.runtime().stress_counts);
+}
+
+#[test]
+fn small_heaps_collect_while_threads_run() {
+    let mu = handover(Config { heap_bytes: 1 << 20, ..config() }, 8, 2000);
+    assert!(mu.runtime().heap.collections().count > 2);
+}
+
+/// 10^6 hand-overs among 64 threads: `cargo test --release --test os_threads -- --ignored`.
+#[test]
+#[ignore = "takes a minute"]
+fn a_million_handovers() {
+    handover(Config { heap_bytes: 32 << 20, ..config() }, 32, 16_000);
+}
+
+/// 64 threads for a minute, again and again in instances of their own.
+#[test]
+#[ignore = "takes a minute"]
+fn sixty_four_threads_for_a_minute() {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) {
+        handover(Config { heap_bytes: 16 << 20, ..config() }, 32, 1000);
+    }
+}
+
+const ENDINGS: &str = "
+.typedef @i32 = int<32>
+.typedef @i64 = int<64>
+.typedef @void = void
+.typedef @r = ref<@void>
+.funcsig @v_v = () -> ()
+.funcsig @v_i = () -> (@i64)
+.funcsig @b_i = (@body) -> (@i64)
+.typedef @body = funcref<@v_v>
+.const @n0 <@i32> = 0
+.const @n1 <@i32> = 1
+.const @c7 <@i64> = 7
+.const @one <@i32> = 1
+.global @word <@i32>
+.global @started <@i32>
+.global @never <@i32>
+
+.funcdef @note VERSION %v1 <@v_v> {
+    %entry():
+        %x = ATOMICRMW SEQ_CST ADD <@i32> @started @n1
+        RET ()
+}
+.funcdef @spins VERSION %v1 <@v_v> {
+    %entry():
+        CALL <@v_v> @note()
+        BRANCH %loop()
+    %loop():
+        BRANCH %loop()
+}
+.funcdef @sleeps VERSION %v1 <@v_v> {
+    %entry():
+        CALL <@v_v> @note()
+        %r = COMMINST @uvm.futex.wait <@i32> (@never @n0)
+        RET ()
+}
+.funcdef @throws VERSION %v1 <@v_v> {
+    %entry():
+        CALL <@v_v> @note()
+        %o = NEW <@void>
+        THROW %o
+}
+.funcdef @divides VERSION %v1 <@v_v> {
+    %entry():
+        CALL <@v_v> @note()
+        %x = UDIV <@i32> @n1 @n0
+        RET ()
+}
+.funcdef @traps VERSION %v1 <@v_v> {
+    %entry():
+        CALL <@v_v> @note()
+        %x = [%trap] TRAP <@i32>
+        STORE RELEASE <@i32> @word %x
+        %k = COMMINST @uvm.futex.wake <@i32> (@word @n1)
+        RET ()
+}
+.funcdef @returns VERSION %v1 <@v_v> {
+    %entry():
+        CALL <@v_v> @note()
+        RET ()
+}
+// Starts a thread, waits until it has begun, and returns.
+.funcdef @leave VERSION %v1 <@b_i> {
+    %entry(<@body> %f):
+        STORE RELAXED <@i32> @started @n0
+        %s = COMMINST @uvm.new_stack <[@v_v]> (%f)
+        %t = NEWTHREAD %s PASS_VALUES <> ()
+        BRANCH %loop()
+    %loop():
+        %n = LOAD ACQUIRE <@i32> @started
+        %go = EQ <@i32> %n @n0
+        BRANCH2 %go %loop() %end()
+    %end():
+        RET @c7
+}
+// Starts a thread and spins.
+.funcdef @spin VERSION %v1 <@b_i> {
+    %entry(<@body> %f):
+        %s = COMMINST @uvm.new_stack <[@v_v]> (%f)
+        %t = NEWTHREAD %s PASS_VALUES <> ()
+        BRANCH %loop()
+    %loop():
+        BRANCH %loop()
+}
+// Starts a thread and waits at a futex until it has stored something there.
+.funcdef @wait VERSION %v1 <@b_i> {
+    %entry(<@body> %f):
+        STORE RELAXED <@i32> @word @n0
+        %s = COMMINST @uvm.new_stack <[@v_v]> (%f)
+        %t = NEWTHREAD %s PASS_VALUES <> ()
+        %r = COMMINST @uvm.futex.wait <@i32> (@word @n0)
+        %x = LOAD ACQUIRE <@i32> @word
+        %y = ZEXT <@i32 @i64> %x
+        RET %y
+}
+";
+
+fn endings() -> Mu {
+    let mut mu = Mu::new(Options { config: config(), ..Options::default() }).unwrap();
+    mu.load_bundle("endings.uir", ENDINGS).unwrap();
+    mu
+}
+
+fn call(mu: &mut Mu, name: &str, body: &str, handler: &mut dyn TrapHandler) -> Outcome {
+    let func = mu.func(name).unwrap();
+    let body = mu.value_from_text(mu.params(func)[0], body).unwrap();
+    let outcome = mu.call_with(func, vec![body], handler, None);
+    assert!(mu.runtime().threads.all().is_empty(), "no thread outlives its run");
+    outcome
+}
+
+/// Whatever the other thread does, the run ends with its main thread, and the instance goes on.
+#[test]
+fn a_run_ends_with_its_main_thread() {
+    let mut mu = endings();
+    for _ in 0..20 {
+        for body in ["@spins", "@sleeps", "@returns"] {
+            match call(&mut mu, "@leave", body, &mut NoTraps) {
+                Outcome::Return(values) => assert_eq!(values[0].as_u64(), 7),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+    }
+    mu.collect();
+}
+
+/// What goes wrong in any thread ends the run, also while the main thread is busy or asleep.
+#[test]
+fn what_ends_a_thread_badly_ends_the_run() {
+    let mut mu = endings();
+    for _ in 0..20 {
+        for main in ["@spin", "@wait"] {
+            let outcome = call(&mut mu, main, "@throws", &mut NoTraps);
+            assert!(matches!(outcome, Outcome::Exception(..)), "{outcome:?}");
+            let outcome = call(&mut mu, main, "@divides", &mut NoTraps);
+            assert!(matches!(outcome, Outcome::Undefined(Ub::DivideByZero, _)), "{outcome:?}");
+            let outcome = call(&mut mu, main, "@traps", &mut NoTraps);
+            assert!(matches!(outcome, Outcome::Trap(..)), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn threads_that_all_wait_are_a_deadlock() {
+    let mut mu = endings();
+    for _ in 0..20 {
+        for (body, count) in [("@sleeps", 2), ("@returns", 1)] {
+            match call(&mut mu, "@wait", body, &mut NoTraps) {
+                Outcome::Deadlock { waiting, threads } => {
+                    assert_eq!((waiting, threads.len()), (count, count));
+                    assert_eq!(threads[0].1.top[0].func, "@wait");
+                }
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Answers traps with a number, after running something else.
+struct Answer(u64);
+
+impl TrapHandler for Answer {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let inner = trap.mu.func("@leave").unwrap();
+        let body = trap.mu.value_from_text(trap.mu.params(inner)[0], "@returns").unwrap();
+        assert!(matches!(trap.mu.call(inner, vec![body]), Outcome::Return(_)));
+        trap.mu.collect();
+        self.0 += 1;
+        let ty = trap.expected_types()[0];
+        let value = trap.mu.value_from_int(ty, self.0.into()).unwrap();
+        TrapAction::PassValues(trap.stack(), vec![value])
+    }
+}
+
+/// The client's handler need not be usable on another OS thread, and may call functions and collect.
+#[test]
+fn traps_of_all_threads_are_handled_by_the_client() {
+    let mut mu = endings();
+    let mut handler = Answer(0);
+    for count in 1..=20 {
+        match call(&mut mu, "@wait", "@traps", &mut handler) {
+            Outcome::Return(values) => assert_eq!(values[0].as_u64(), count),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn fuel_is_shared() {
+    let mut mu = endings();
+    mu.set_fuel(3_000_000);
+    let before = mu.executed();
+    let outcome = call(&mut mu, "@spin", "@spins", &mut NoTraps);
+    assert!(matches!(outcome, Outcome::OutOfFuel(_)), "{outcome:?}");
+    let spent = mu.executed() - before;
+    assert!((2_900_000..=3_000_000).contains(&spent), "{spent}");
+}
+
+/// An instance may be moved to another OS thread between runs.
+#[test]
+fn instances_are_independent_of_os_threads() {
+    let runs: Vec<_> = (0..4)
+        .map(|_| {
+            let mut mu = endings();
+            std::thread::spawn(move || {
+                assert!(matches!(call(&mut mu, "@leave", "@spins", &mut NoTraps), Outcome::Return(_)));
+                mu
+            })
+        })
+        .collect();
+    for run in runs {
+        let mut mu = run.join().unwrap();
+        assert!(matches!(call(&mut mu, "@leave", "@sleeps", &mut NoTraps), Outcome::Return(_)));
+    }
+}
