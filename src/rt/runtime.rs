@@ -11,7 +11,7 @@ use crate::handles::Handles;
 use crate::heap::{AllocBuffer, Heap, HeapConfig};
 use crate::layout::Layouts;
 use crate::memory::{Memory, UnitCache};
-use crate::native::Symbols;
+use crate::native::{NativeConfig, NativeInterface, Symbols};
 use crate::os::OsError;
 use crate::stack::Stacks;
 use crate::stress::{GcStress, StressCounts};
@@ -36,6 +36,8 @@ pub struct Config {
     pub stack_bytes: u64,
     /// Most stacks alive at a time.
     pub stacks_max: usize,
+    /// The stacks of native code.
+    pub native: NativeConfig,
     /// Most threads of one run at a time.
     pub threads_max: usize,
     /// How threads are scheduled.
@@ -58,6 +60,7 @@ impl Default for Config {
             heap_bytes: 1 << 30,
             stack_bytes: 1 << 20,
             stacks_max: 1 << 20,
+            native: NativeConfig::default(),
             threads_max: 1 << 20,
             schedule: Schedule::default(),
             checked: true,
@@ -120,6 +123,8 @@ pub struct Runtime {
     pub chooser: Chooser,
     /// External symbols.
     pub symbols: Symbols,
+    /// Calls between Mu and C.
+    pub native: NativeInterface,
     /// Functions, by number.
     pub funcs: Vec<FuncEntry>,
     /// Addresses of global cells, by number.
@@ -169,6 +174,7 @@ impl Runtime {
             chooser: Chooser::new(config.schedule.seed),
             symbols: Symbols::new(&config.libraries)
                 .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
+            native: NativeInterface::new(config.native).map_err(NewRuntimeError::Os)?,
             funcs: Vec::new(),
             globals: Vec::new(),
             global_units: Vec::new(),

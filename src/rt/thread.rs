@@ -18,6 +18,7 @@
 //! the thread may go on: at once, or when it is woken.
 
 use crate::heap::AllocBuffer;
+use crate::native::Segment;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
@@ -45,6 +46,8 @@ pub struct Thread {
     pub pins: Vec<u64>,
     /// Where it allocates.
     pub buffer: AllocBuffer,
+    /// Where its native calls run: taken at the first one, kept unless a call is suspended on it.
+    pub segment: Option<Segment>,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -60,6 +63,7 @@ impl Thread {
             threadlocal,
             pins: Vec::new(),
             buffer: AllocBuffer::default(),
+            segment: None,
             fuel: 0,
             executed: 0,
         }
@@ -71,6 +75,8 @@ impl Thread {
 pub struct Threads {
     resting: BTreeMap<ThreadRef, Thread>,
     named: u64,
+    /// The native segment of the thread that rested last: one serves all threads that take turns.
+    segment: Option<Segment>,
 }
 
 impl Threads {
@@ -81,13 +87,16 @@ impl Threads {
     }
 
     /// Puts a thread into the table.
-    pub fn rest(&mut self, thread: Thread) {
+    pub fn rest(&mut self, mut thread: Thread) {
+        self.segment = thread.segment.take().or(self.segment.take());
         self.resting.insert(thread.id, thread);
     }
 
     /// Takes a thread out of the table, to run or to end it.
     pub fn take(&mut self, id: ThreadRef) -> Option<Thread> {
-        self.resting.remove(&id)
+        let mut thread = self.resting.remove(&id)?;
+        thread.segment = self.segment.take();
+        Some(thread)
     }
 
     /// A resting thread.

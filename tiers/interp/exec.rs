@@ -587,7 +587,7 @@ fn slow(
             let is_enabled = rt.watchpoints.get(&wpid).copied().unwrap_or(false);
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
-        Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc),
+        Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc, rt, thread),
         Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], codes, rt),
         Instr::SwapStack { info } => {
             stacks::swap_stack(here, &code.swaps[info as usize], pc, codes, rt, thread)

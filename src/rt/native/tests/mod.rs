@@ -34,6 +34,22 @@ fn address_of(function: *const ()) -> u64 {
     function.expose_provenance() as u64
 }
 
+thread_local! {
+    /// The interface and the segment of this test thread.
+    static SEGMENT: RefCell<(NativeInterface, Segment)> = {
+        let interface = NativeInterface::new(NativeConfig::default()).unwrap();
+        let segment = interface.segment().unwrap();
+        RefCell::new((interface, segment))
+    };
+}
+
+/// Calls a function that does not call back.
+fn call(function: u64, sig: &NativeSig, args: &[u64], results: &mut [u64]) {
+    SEGMENT.with_borrow_mut(|(_, segment)| {
+        assert_eq!(segment.call(function, sig, args, results), Ok(NativeExit::Returned));
+    });
+}
+
 /// Calls a function whose result is one word.
 fn call_word(function: u64, sig: &NativeSig, args: &[u64]) -> u64 {
     let mut result = [0];
