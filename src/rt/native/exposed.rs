@@ -112,6 +112,7 @@ impl Exposed {
             .sigs
             .entry(exposed.sig)
             .or_insert_with(|| Arc::new(ExposedSig { sig: exposed.sig, native: Arc::clone(native) }));
+        debug_assert_eq!(sig.native, *native, "one classification per signature");
         let sig = Arc::as_ptr(sig).cast_mut();
         // SAFETY: the slot is free: only calls that are the client's fault read it now, and they read these words too.
         unsafe {
