@@ -215,6 +215,7 @@ fn exposing_finding_and_removing() {
     // Places are used again in the order in which they became free, after those never used.
     let again: Vec<u64> = (0..2001).map(|n| world.expose(n, 1, n)).collect();
     let reused = again.iter().position(|address| *address == first).unwrap();
+    assert!(reused < 256, "{reused}");
     assert_eq!(again[reused + 1..], many[..2000 - reused]);
 }
 
@@ -281,6 +282,35 @@ fn instances_side_by_side() {
             }
         }
     }
+}
+
+/// A result in memory is written to the byte, and its address is what C gets in rax.
+#[test]
+fn results_in_memory_have_their_size() {
+    extern "C" fn with_buffer(buffer: *mut u8, f: extern "C" fn(*mut u8) -> *mut u8) -> *mut u8 {
+        f(buffer)
+    }
+    let world = World::new(NativeConfig::default());
+    let mut types = Types::new();
+    let byte = types.int(8);
+    let bytes = types.array(byte, 17);
+    let odd = types.structure(&[bytes]);
+    let sig = signature(&mut types, &[], &[odd]);
+    let native = Arc::new(classify(&types.0, &Layouts::new(), sig).unwrap());
+    let interface = NativeInterface::new(NativeConfig::default()).unwrap();
+    let stub = interface.expose(1, sig, &native, 0).unwrap();
+    let mut segment = interface.segment().unwrap();
+    let mut buffer = [0xee_u8; 32];
+    let inside = (&raw mut buffer).expose_provenance() as u64 + 3;
+    let function = address_of(with_buffer as *const ());
+    let mut result = [0];
+    let exit = segment.call(function, world.sig(2), &[inside, stub], &mut result).unwrap();
+    assert!(callback(exit).args.is_empty());
+    let words: Vec<u64> = (0..17).collect();
+    assert_eq!(segment.finish_callback(&words, world.sig(2), &mut result), NativeExit::Returned);
+    assert_eq!(result, [inside]);
+    let expected: Vec<u8> = [vec![0xee; 3], (0..17).collect(), vec![0xee; 12]].concat();
+    assert_eq!(buffer[..], expected);
 }
 
 /// `char` and `short` as results of callbacks are extended as C expects of its functions.

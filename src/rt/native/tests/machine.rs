@@ -203,6 +203,30 @@ fn frame_pointers_lead_to_the_driver() {
     assert!(return_address.abs_diff(address_of(frame_pointer as *const ())) < 1 << 30);
 }
 
+/// Calls the argument, and answers how the return address of its caller's caller has changed meanwhile.
+#[unsafe(naked)]
+unsafe extern "C" fn change_of_link(f: u64) -> u64 {
+    naked_asm!(
+        "push rbx",
+        "mov rbx, [rbp + 8]",
+        "call rdi",
+        "mov rax, [rbp + 8]",
+        "sub rax, rbx",
+        "pop rbx",
+        "ret",
+    )
+}
+
+/// When another driver continues the call, frame pointers lead to that one.
+#[test]
+fn frame_pointers_lead_to_the_driver_that_continues() {
+    let (_interface, mut segment, stub) = interface_with_stub();
+    let (function, sig, mut result) = (address_of(change_of_link as *const ()), ints(1), [0]);
+    assert!(matches!(segment.call(function, &sig, &[stub], &mut result), Ok(NativeExit::CalledBack(_))));
+    assert_eq!(segment.finish_callback(&[0], &sig, &mut result), NativeExit::Returned);
+    assert!(result[0] != 0 && (result[0] as i64).abs() < 1 << 30, "{result:x?}");
+}
+
 fn mapping_of(address: u64) -> Option<String> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let line = maps.lines().find(|line| {

@@ -315,34 +315,57 @@ callable! { A a B b C c D d E e F f G g H h I i J j }
 callable! { A a B b C c D d E e F f G g H h I i J j K k }
 callable! { A a B b C c D d E e F f G g H h I i J j K k L l }
 
-/// Calls a function of this type with random values and compares what arrives on both sides.
+/// What [`check`] needs of a function type. Not generic, so that each type adds little code.
+struct Case {
+    name: &'static str,
+    params: Vec<(TypeId, usize)>,
+    rets: Vec<TypeId>,
+    function: u64,
+    caller: u64,
+    values: fn(&mut Random) -> (Vec<u64>, Vec<u64>),
+}
+
+/// Calls a function of this type with random values and compares what arrives on both sides, in both directions.
 fn check<F: Callable>() {
-    let name = std::any::type_name::<F>();
-    let (mut types, layouts) = (Types::new(), Layouts::new());
-    let (params, sizes): (Vec<_>, Vec<_>) = F::params(&mut types).into_iter().unzip();
-    let rets = F::rets(&mut types);
-    let sig = signature(&mut types, &params, &rets);
-    let native = classify(&types.0, &layouts, sig).unwrap_or_else(|reason| panic!("{name}: {reason}"));
-    for (&ty, size) in params.iter().zip(sizes) {
-        assert_eq!(layouts.of(&types.0, ty).size_bytes, size as u64, "{name}");
+    let mut types = Types::new();
+    let case = Case {
+        name: std::any::type_name::<F>(),
+        params: F::params(&mut types),
+        rets: F::rets(&mut types),
+        function: F::address(),
+        caller: F::caller(),
+        values: F::values,
+    };
+    let layouts = Layouts::new();
+    let params: Vec<TypeId> = case.params.iter().map(|(ty, _)| *ty).collect();
+    let sig = signature(&mut types, &params, &case.rets);
+    let native = classify(&types.0, &layouts, sig).unwrap_or_else(|reason| panic!("{}: {reason}", case.name));
+    for &(ty, size) in &case.params {
+        assert_eq!(layouts.of(&types.0, ty).size_bytes, size as u64, "{}", case.name);
     }
+    check_calls(&case, &native);
+    let pointer = Ptr::ty(&mut types);
+    let caller_sig = classified(&mut types, &[pointer], &[]);
+    check_callbacks(&case, sig, Arc::new(native), &caller_sig);
+}
+
+/// Calls the function of C.
+fn check_calls(case: &Case, native: &NativeSig) {
+    let name = case.name;
     let mut random = Random::new(name.len() as u64);
     for _ in 0..4 {
-        let (args, result) = F::values(&mut random);
+        let (args, result) = (case.values)(&mut random);
         EXCHANGE.set((Vec::new(), result.clone()));
         let mut got = vec![0x5555_5555_5555_5555; result.len()];
-        call(F::address(), &native, &args, &mut got);
+        call(case.function, native, &args, &mut got);
         assert_eq!(EXCHANGE.take().0, args, "arguments of {name}, {native:?}");
         assert_eq!(got, result, "result of {name}, {native:?}");
     }
-    check_callbacks::<F>(name, &mut types, sig, native);
 }
 
 /// Lets a function of C call an exposed function of this type.
-fn check_callbacks<F: Callable>(name: &str, types: &mut Types, sig: SigId, native: NativeSig) {
-    let native = Arc::new(native);
-    let pointer = Ptr::ty(types);
-    let caller_sig = classified(types, &[pointer], &[]);
+fn check_callbacks(case: &Case, sig: SigId, native: Arc<NativeSig>, caller_sig: &NativeSig) {
+    let name = case.name;
     let interface = NativeInterface::new(NativeConfig::default()).unwrap();
     let mut segment = interface.segment().unwrap();
     let address = interface.expose(7, sig, &native, 8).unwrap();
@@ -350,21 +373,21 @@ fn check_callbacks<F: Callable>(name: &str, types: &mut Types, sig: SigId, nativ
     interface.set_foreign_call(Some(recorder.clone()));
     let mut random = Random::new(name.len() as u64);
     for _ in 0..3 {
-        let (args, result) = F::values(&mut random);
+        let (args, result) = (case.values)(&mut random);
         let expected =
             Callback { address, function: 7, sig, cookie: 8, args: args.iter().copied().collect() };
         let mut exchange = Exchange { address, args, result: Vec::new() };
         let exchange_at = (&raw mut exchange).expose_provenance() as u64;
-        let exit = segment.call(F::caller(), &caller_sig, &[exchange_at], &mut []).unwrap();
+        let exit = segment.call(case.caller, caller_sig, &[exchange_at], &mut []).unwrap();
         assert_eq!(exit, NativeExit::CalledBack(expected.clone()), "callback of {name}, {native:?}");
-        assert_eq!(segment.finish_callback(&result, &caller_sig, &mut []), NativeExit::Returned);
+        assert_eq!(segment.finish_callback(&result, caller_sig, &mut []), NativeExit::Returned);
         assert_eq!(exchange.result, result, "result of a callback of {name}, {native:?}");
 
         exchange.result.clear();
         recorder.answer.lock().clone_from(&result);
         // SAFETY: `caller` takes this.
         let caller: extern "C" fn(&mut Exchange) =
-            unsafe { std::mem::transmute(std::ptr::with_exposed_provenance::<()>(F::caller() as usize)) };
+            unsafe { std::mem::transmute(std::ptr::with_exposed_provenance::<()>(case.caller as usize)) };
         caller(&mut exchange);
         assert_eq!(recorder.calls.lock().pop(), Some(expected), "foreign call of {name}, {native:?}");
         assert_eq!(exchange.result, result, "result of a foreign call of {name}, {native:?}");
