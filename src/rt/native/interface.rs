@@ -166,7 +166,7 @@ impl NativeInterface {
     }
 
     /// Who is called when a thread that runs no segment of this instance calls an exposed function. The hook must not
-    /// own the instance (a `Weak` does), else neither is ever dropped.
+    /// own the instance (a `Weak` does), else neither is ever dropped. Without a hook such calls do nothing, and C gets zeros.
     pub fn set_foreign_call(&self, hook: Option<Arc<dyn ForeignCall>>) {
         *self.0.foreign.write() = hook;
     }

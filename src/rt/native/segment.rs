@@ -158,6 +158,7 @@ impl Segment {
     }
 
     /// Makes the frame of a call.
+    #[inline]
     fn prepare(
         &mut self,
         function: u64,

@@ -78,6 +78,34 @@ fn foreign_threads_and_segments_at_once() {
     assert_eq!(adder.calls.load(Ordering::Relaxed), 6000);
 }
 
+/// A thread that C makes runs an exposed function.
+#[test]
+fn a_thread_made_by_c() {
+    extern "C" fn run_thread(start: u64) -> u64 {
+        // SAFETY: the start routine takes a word and returns one.
+        unsafe {
+            let mut thread = std::mem::zeroed();
+            let start = std::mem::transmute::<*const (), extern "C" fn(*mut libc::c_void) -> *mut libc::c_void>(
+                std::ptr::with_exposed_provenance(start as usize),
+            );
+            let argument = std::ptr::without_provenance_mut(40);
+            assert_eq!(libc::pthread_create(&raw mut thread, std::ptr::null(), start, argument), 0);
+            let mut result = std::ptr::null_mut();
+            assert_eq!(libc::pthread_join(thread, &raw mut result), 0);
+            result.addr() as u64
+        }
+    }
+    let (interface, adder, stub) = exposed_adder(2);
+    let mut types = Types::new();
+    let int = types.int(64);
+    let sig = classified(&mut types, &[int], &[int]);
+    let mut result = [0];
+    let mut segment = interface.segment().unwrap();
+    let exit = segment.call(address_of(run_thread as *const ()), &sig, &[stub], &mut result);
+    assert_eq!((exit, result), (Ok(NativeExit::Returned), [42]));
+    assert_eq!(adder.calls.load(Ordering::Relaxed), 1);
+}
+
 /// A panic of the hook does not reach C.
 #[test]
 fn a_panic_of_the_hook_is_caught() {

@@ -99,16 +99,12 @@ fn callee_saved_registers() {
     assert_eq!(recorder.calls.lock()[0].args[0], 77);
 }
 
-/// Whether 1 + 2⁻⁵³ is rounded up: the rounding mode of SSE.
+/// Whether a sum that is slightly more than 1 is rounded up: the rounding mode of SSE.
 fn rounds_up() -> bool {
-    let one: f64;
-    let mut tiny: f64 = 2f64.powi(-60);
+    let mut sum: f64 = 2f64.powi(-60);
     // SAFETY: an addition.
-    unsafe {
-        asm!("addsd {tiny}, {start}", tiny = inout(xmm_reg) tiny, start = in(xmm_reg) 1f64);
-    }
-    one = tiny;
-    one != 1.0
+    unsafe { asm!("addsd {sum}, {one}", sum = inout(xmm_reg) sum, one = in(xmm_reg) 1f64) };
+    sum != 1.0
 }
 
 fn x87_control() -> u16 {

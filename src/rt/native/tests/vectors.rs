@@ -81,6 +81,16 @@ fn vectors_of_8_bytes() {
     }
 }
 
+/// The function pointer at an address.
+///
+/// # Safety
+/// `F` is the type of the function there.
+unsafe fn at<F: Copy>(address: u64) -> F {
+    let pointer = std::ptr::with_exposed_provenance::<()>(address as usize);
+    // SAFETY: promised by the caller.
+    unsafe { std::mem::transmute_copy(&pointer) }
+}
+
 /// A function with ten vectors and a struct of one, so that some travel on the stack; its address, and the words that go
 /// in and come out.
 macro_rules! wide_callee {
@@ -125,8 +135,7 @@ macro_rules! wide_callee {
                 $vector,
             ) -> $vector;
             // SAFETY: the test has exposed a function of this type there.
-            let exposed: Exposed =
-                unsafe { transmute(std::ptr::with_exposed_provenance::<()>(exchange.address as usize)) };
+            let exposed = unsafe { at::<Exposed>(exchange.address) };
             let words = &mut exchange.args.iter().copied();
             let (a, b, c) = (i32::take(words), $vector::take(words), f64::take(words));
             let [d, e, f, g, h, i, j] = CValue::take(words);
