@@ -190,7 +190,7 @@ impl Segment {
         // below everything in use; they are aligned, and all bytes of a mapping are initialised.
         unsafe {
             call.write(CallFrame {
-                link: [0; 2],
+                link: [0; 3],
                 function,
                 stack,
                 vectors,

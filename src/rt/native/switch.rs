@@ -23,7 +23,7 @@
 //! aligned as the ABI wants it. There is no red zone to save: `call` has ended the one of the C function.
 //!
 //! **Backtraces.** Frame pointers lead from C through [`CallFrame::link`] into the stack of the driver that runs the
-//! segment now, as gdb and perf walk them.
+//! segment now, as perf walks them; the unwind tables say the same to debuggers.
 //!
 //! Shadow stacks (CET) are not supported, as Rust programs do not enable them.
 
@@ -45,8 +45,8 @@ pub(super) struct Header {
 /// A call of C, on the segment.
 #[repr(C, align(64))]
 pub(super) struct CallFrame {
-    /// Frame pointer and return address of the driver that runs the call.
-    pub link: [u64; 2],
+    /// Frame pointer, return address and frame address (CFA) of the driver that runs the call.
+    pub link: [u64; 3],
     /// The function.
     pub function: u64,
     /// The stack pointer before the call: at the first stack argument.
@@ -107,6 +107,26 @@ pub(super) struct SlotHead {
 /// Bytes of callee-saved registers below a frame pointer.
 const SAVED_BYTES: usize = 40;
 
+/// Loads vector registers 0 to 7, of so many bytes, from the place.
+macro_rules! load_vectors {
+    ($mov:literal, $register:literal, $bytes:literal, $place:literal) => {
+        load_vectors!($mov, $register, $bytes, $place; "0" "1" "2" "3" "4" "5" "6" "7")
+    };
+    ($mov:literal, $register:literal, $bytes:literal, $place:literal; $($n:literal)*) => {
+        concat!($($mov, " ", $register, $n, ", [", $place, " + ", $n, " * ", $bytes, "]\n"),*)
+    };
+}
+
+/// Stores them.
+macro_rules! store_vectors {
+    ($mov:literal, $register:literal, $bytes:literal, $place:literal) => {
+        store_vectors!($mov, $register, $bytes, $place; "0" "1" "2" "3" "4" "5" "6" "7")
+    };
+    ($mov:literal, $register:literal, $bytes:literal, $place:literal; $($n:literal)*) => {
+        concat!($($mov, " [", $place, " + ", $n, " * ", $bytes, "], ", $register, $n, "\n"),*)
+    };
+}
+
 /// Calls a native function on a segment. Answers 0 when it has returned, else the address of the [`CallbackFrame`].
 ///
 /// # Safety
@@ -115,22 +135,35 @@ const SAVED_BYTES: usize = 40;
 #[unsafe(naked)]
 pub(super) unsafe extern "sysv64" fn enter(header: *mut Header, frame: *mut CallFrame) -> u64 {
     naked_asm!(
+        ".cfi_startproc",
         "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
         "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
         "push rbx",
+        ".cfi_offset rbx, -24",
         "push r12",
+        ".cfi_offset r12, -32",
         "push r13",
+        ".cfi_offset r13, -40",
         "push r14",
+        ".cfi_offset r14, -48",
         "push r15",
+        ".cfi_offset r15, -56",
         "stmxcsr [rdi + {driver_mxcsr}]",
         "mov [rdi + {driver_rsp}], rsp",
         "mov rbx, rdi",
         "mov r12, rsi",
         "mov rax, [rbp]",
         "mov rcx, [rbp + 8]",
+        "lea rdx, [rbp + 16]",
         "mov [rsi + {link}], rax",
         "mov [rsi + {link} + 8], rcx",
+        "mov [rsi + {link} + 16], rdx",
         "lea rbp, [rsi + {link}]",
+        // The frame address is now the word at rbp + 16.
+        ".cfi_escape 0x0f, 0x03, 0x76, 0x10, 0x06",
         "mov rsp, [rsi + {stack}]",
         "cmp qword ptr [rsi + {vector_registers}], 0",
         "je 6f",
@@ -138,34 +171,13 @@ pub(super) unsafe extern "sysv64" fn enter(header: *mut Header, frame: *mut Call
         "cmp qword ptr [rsi + {vector_bytes}], 32",
         "ja 5f",
         "je 4f",
-        "movups xmm0, [r10]",
-        "movups xmm1, [r10 + 16]",
-        "movups xmm2, [r10 + 32]",
-        "movups xmm3, [r10 + 48]",
-        "movups xmm4, [r10 + 64]",
-        "movups xmm5, [r10 + 80]",
-        "movups xmm6, [r10 + 96]",
-        "movups xmm7, [r10 + 112]",
+        load_vectors!("movups", "xmm", "16", "r10"),
         "jmp 6f",
         "4:",
-        "vmovups ymm0, [r10]",
-        "vmovups ymm1, [r10 + 32]",
-        "vmovups ymm2, [r10 + 64]",
-        "vmovups ymm3, [r10 + 96]",
-        "vmovups ymm4, [r10 + 128]",
-        "vmovups ymm5, [r10 + 160]",
-        "vmovups ymm6, [r10 + 192]",
-        "vmovups ymm7, [r10 + 224]",
+        load_vectors!("vmovups", "ymm", "32", "r10"),
         "jmp 6f",
         "5:",
-        "vmovups zmm0, [r10]",
-        "vmovups zmm1, [r10 + 64]",
-        "vmovups zmm2, [r10 + 128]",
-        "vmovups zmm3, [r10 + 192]",
-        "vmovups zmm4, [r10 + 256]",
-        "vmovups zmm5, [r10 + 320]",
-        "vmovups zmm6, [r10 + 384]",
-        "vmovups zmm7, [r10 + 448]",
+        load_vectors!("vmovups", "zmm", "64", "r10"),
         "6:",
         "mov rdi, [r12 + {ints}]",
         "mov rsi, [r12 + {ints} + 8]",
@@ -197,6 +209,7 @@ pub(super) unsafe extern "sysv64" fn enter(header: *mut Header, frame: *mut Call
         "9:",
         "xor eax, eax",
         "jmp {leave}",
+        ".cfi_endproc",
         driver_mxcsr = const offset_of!(Header, driver_mxcsr),
         driver_rsp = const offset_of!(Header, driver_rsp),
         link = const offset_of!(CallFrame, link),
@@ -234,7 +247,9 @@ pub(super) unsafe extern "sysv64" fn resume(
         "mov rax, [rbp]",
         "mov rcx, [rbp + 8]",
         "mov [rdx + {link}], rax",
+        "lea r8, [rbp + 16]",
         "mov [rdx + {link} + 8], rcx",
+        "mov [rdx + {link} + 16], r8",
         "mov rsp, rsi",
         "jmp {callback_return}",
         driver_mxcsr = const offset_of!(Header, driver_mxcsr),
@@ -281,8 +296,12 @@ unsafe extern "sysv64" fn leave() {
 #[unsafe(naked)]
 pub(super) unsafe extern "sysv64" fn callback_entry() {
     naked_asm!(
+        ".cfi_startproc",
         "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
         "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
         "push rbx",
         "push r12",
         "push r13",
@@ -308,35 +327,14 @@ pub(super) unsafe extern "sysv64" fn callback_entry() {
         "cmp r10d, 32",
         "ja 5f",
         "je 4f",
-        "movups [rsp + {frame_bytes}], xmm0",
-        "movups [rsp + {frame_bytes} + 16], xmm1",
-        "movups [rsp + {frame_bytes} + 32], xmm2",
-        "movups [rsp + {frame_bytes} + 48], xmm3",
-        "movups [rsp + {frame_bytes} + 64], xmm4",
-        "movups [rsp + {frame_bytes} + 80], xmm5",
-        "movups [rsp + {frame_bytes} + 96], xmm6",
-        "movups [rsp + {frame_bytes} + 112], xmm7",
+        store_vectors!("movups", "xmm", "16", "rsp + {frame_bytes}"),
         "jmp 6f",
         "4:",
-        "vmovups [rsp + {frame_bytes}], ymm0",
-        "vmovups [rsp + {frame_bytes} + 32], ymm1",
-        "vmovups [rsp + {frame_bytes} + 64], ymm2",
-        "vmovups [rsp + {frame_bytes} + 96], ymm3",
-        "vmovups [rsp + {frame_bytes} + 128], ymm4",
-        "vmovups [rsp + {frame_bytes} + 160], ymm5",
-        "vmovups [rsp + {frame_bytes} + 192], ymm6",
-        "vmovups [rsp + {frame_bytes} + 224], ymm7",
+        store_vectors!("vmovups", "ymm", "32", "rsp + {frame_bytes}"),
         "vzeroupper",
         "jmp 6f",
         "5:",
-        "vmovups [rsp + {frame_bytes}], zmm0",
-        "vmovups [rsp + {frame_bytes} + 64], zmm1",
-        "vmovups [rsp + {frame_bytes} + 128], zmm2",
-        "vmovups [rsp + {frame_bytes} + 192], zmm3",
-        "vmovups [rsp + {frame_bytes} + 256], zmm4",
-        "vmovups [rsp + {frame_bytes} + 320], zmm5",
-        "vmovups [rsp + {frame_bytes} + 384], zmm6",
-        "vmovups [rsp + {frame_bytes} + 448], zmm7",
+        store_vectors!("vmovups", "zmm", "64", "rsp + {frame_bytes}"),
         "vzeroupper",
         "6:",
         // Is this a segment of the instance?
@@ -356,6 +354,7 @@ pub(super) unsafe extern "sysv64" fn callback_entry() {
         "mov rdi, rsp",
         "call {on_foreign}",
         "jmp {callback_return}",
+        ".cfi_endproc",
         slot_vector_bytes = const offset_of!(SlotHead, vector_bytes),
         slot_gate = const offset_of!(SlotHead, gate),
         frame_bytes = const size_of::<CallbackFrame>(),

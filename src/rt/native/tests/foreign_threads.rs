@@ -131,18 +131,37 @@ fn stale_functions_and_no_hook() {
 /// Within a call of the hook, C may call again.
 #[test]
 fn foreign_calls_nest() {
-    struct Nest(AtomicU64);
-    impl ForeignCall for Nest {
-        fn call(&self, callback: &Callback, results: &mut [u64]) {
-            results[0] = match callback.args[0] {
-                0 => 0,
-                n => function(self.0.load(Ordering::Relaxed))(n - 1) + n,
-            };
-        }
-        fn unexposed(&self, _: u64) {}
-        fn panicked(&self, _: Box<dyn Any + Send>) {}
-    }
     let (interface, _, stub) = exposed_adder(0);
-    interface.set_foreign_call(Some(Arc::new(Nest(AtomicU64::new(stub)))));
+    interface.set_foreign_call(Some(Arc::new(Hook(move |callback: &Callback, results: &mut [u64]| {
+        results[0] = match callback.args[0] {
+            0 => 0,
+            n => function(stub)(n - 1) + n,
+        };
+    }))));
     assert_eq!(function(stub)(100), 5050);
+}
+
+/// Threads expose, call and remove functions of their own, in the same few places.
+#[test]
+fn exposing_by_many_threads_at_once() {
+    let (interface, _adder, _) = exposed_adder(0);
+    let mut types = Types::new();
+    let int = types.int(64);
+    let sig = signature(&mut types, &[int], &[int]);
+    let native = Arc::new(classify(&types.0, &Layouts::new(), sig).unwrap());
+    std::thread::scope(|scope| {
+        for thread in 1..=4 {
+            let (interface, native) = (&interface, &native);
+            scope.spawn(move || {
+                for n in 0..2000 {
+                    let cookie = thread << 32 | n;
+                    let stub = interface.expose(thread, sig, native, cookie).unwrap();
+                    assert_eq!(function(stub)(1000), cookie + 1000);
+                    assert_eq!(interface.exposed(stub).map(|it| it.function), Some(thread));
+                    assert!(interface.unexpose(stub));
+                }
+            });
+        }
+    });
+    assert_eq!(interface.exposed_count(), 1);
 }

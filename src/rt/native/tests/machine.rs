@@ -15,6 +15,12 @@ fn interface_with_stub() -> (NativeInterface, Segment, u64) {
     (interface, segment, stub)
 }
 
+/// The function pointer of the stub.
+fn exposed(stub: u64) -> extern "C" fn(u64) -> u64 {
+    // SAFETY: the signature of the exposed function.
+    unsafe { std::mem::transmute(std::ptr::with_exposed_provenance::<()>(stub as usize)) }
+}
+
 fn ints(params: usize) -> NativeSig {
     let mut types = Types::new();
     let int = types.int(64);
@@ -138,16 +144,11 @@ fn floating_point_control_belongs_to_the_native_call() {
         before * 100 + during * 10 + after
     }
     let (interface, mut segment, stub) = interface_with_stub();
-    struct Watch(Mutex<Vec<bool>>);
-    impl ForeignCall for Watch {
-        fn call(&self, _: &Callback, _: &mut [u64]) {
-            self.0.lock().push(rounds_up());
-        }
-        fn unexposed(&self, _: u64) {}
-        fn panicked(&self, _: Box<dyn Any + Send>) {}
-    }
-    let watch = Arc::new(Watch(Mutex::default()));
-    interface.set_foreign_call(Some(watch.clone()));
+    let watch = Arc::new(Mutex::new(Vec::new()));
+    let watched = watch.clone();
+    interface.set_foreign_call(Some(Arc::new(Hook(move |_: &Callback, _: &mut [u64]| {
+        watched.lock().push(rounds_up());
+    }))));
     let function = address_of(with_upward as *const ());
     let (sig, mut result) = (ints(1), [0]);
     let x87 = x87_control();
@@ -163,13 +164,10 @@ fn floating_point_control_belongs_to_the_native_call() {
     // On a foreign thread, too, Mu has its own.
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // SAFETY: the stub takes this.
-            let stub: extern "C" fn(u64) -> u64 =
-                unsafe { std::mem::transmute(std::ptr::with_exposed_provenance::<()>(stub as usize)) };
-            assert_eq!(with_upward(stub), 12);
+            assert_eq!(with_upward(exposed(stub)), 12);
         });
     });
-    assert_eq!(*watch.0.lock(), [false]);
+    assert_eq!(*watch.lock(), [false]);
 }
 
 /// Gives its frame pointer and its stack pointer.
@@ -274,4 +272,42 @@ fn native_stack_overflow_is_a_segmentation_fault() {
     // SAFETY: waits for the child.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV, "{status:x}");
+}
+
+/// The unwind tables lead from C to the driver, and from the hook of a foreign thread to C.
+#[test]
+fn backtraces() {
+    extern "C" fn show(out: &mut String) -> u64 {
+        *out = std::backtrace::Backtrace::force_capture().to_string();
+        0
+    }
+    extern "C" fn calls_back(f: extern "C" fn(u64) -> u64, out: &mut String) -> u64 {
+        f(0);
+        show(out)
+    }
+    #[inline(never)]
+    fn first_driver(segment: &mut Segment, function: u64, args: &[u64]) -> Option<NativeExit> {
+        segment.call(function, &ints(args.len()), args, &mut [0]).ok()
+    }
+    #[inline(never)]
+    fn second_driver(segment: &mut Segment) -> Option<NativeExit> {
+        Some(segment.finish_callback(&[0], &ints(1), &mut [0]))
+    }
+    let (interface, mut segment, stub) = interface_with_stub();
+    let mut text = String::new();
+    let out = (&raw mut text).expose_provenance() as u64;
+    assert_eq!(first_driver(&mut segment, address_of(show as *const ()), &[out]), Some(NativeExit::Returned));
+    assert!(text.contains("show") && text.contains("first_driver"), "{text}");
+    let function = address_of(calls_back as *const ());
+    first_driver(&mut segment, function, &[stub, out]);
+    assert_eq!(second_driver(&mut segment), Some(NativeExit::Returned));
+    assert!(text.contains("calls_back") && text.contains("second_driver"), "{text}");
+    assert!(!text.contains("first_driver"), "{text}");
+    let hook = Arc::new(Mutex::new(String::new()));
+    let shown = hook.clone();
+    interface.set_foreign_call(Some(Arc::new(Hook(move |_: &Callback, _: &mut [u64]| {
+        show(&mut shown.lock());
+    }))));
+    calls_back(exposed(stub), &mut String::new());
+    assert!(hook.lock().contains("calls_back"), "{}", hook.lock());
 }

@@ -242,6 +242,21 @@ impl ForeignCall for Recorder {
     }
 }
 
+/// A hook that does this and nothing else.
+struct Hook<F>(F);
+
+impl<F: Fn(&Callback, &mut [u64]) + Send + Sync> ForeignCall for Hook<F> {
+    fn call(&self, callback: &Callback, results: &mut [u64]) {
+        self.0(callback, results);
+    }
+    fn unexposed(&self, address: u64) {
+        unreachable!("nothing at {address:x}");
+    }
+    fn panicked(&self, payload: Box<dyn Any + Send>) {
+        std::panic::resume_unwind(payload);
+    }
+}
+
 /// A function type that [`check`] can make a function of.
 trait Callable {
     /// The address of the function.
