@@ -53,6 +53,8 @@ pub enum Access {
     Read,
     /// Reading and writing.
     ReadWrite,
+    /// Reading and executing. There is no access for writing and executing.
+    Execute,
 }
 
 impl Access {
@@ -61,6 +63,7 @@ impl Access {
             Access::None => libc::PROT_NONE,
             Access::Read => libc::PROT_READ,
             Access::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+            Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
         }
     }
 }

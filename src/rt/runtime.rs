@@ -15,7 +15,7 @@ use crate::handles::Handles;
 use crate::heap::{AllocBuffer, Heap, HeapConfig};
 use crate::layout::Layouts;
 use crate::memory::{AllocaCells, Checker, Memory, UnitCache};
-use crate::native::Symbols;
+use crate::native::{NativeConfig, NativeInterface, Symbols};
 use crate::os::OsError;
 use crate::stack::Stacks;
 use crate::stress::{GcStress, StressCounts};
@@ -40,6 +40,8 @@ pub struct Config {
     pub stack_bytes: u64,
     /// Most stacks alive at a time.
     pub stacks_max: usize,
+    /// The stacks of native code.
+    pub native: NativeConfig,
     /// Most threads of one run at a time.
     pub threads_max: usize,
     /// Every Mu thread runs on an OS thread of its own. Otherwise all run on the client's, by [`Config::schedule`]: then a
@@ -65,6 +67,7 @@ impl Default for Config {
             heap_bytes: 1 << 30,
             stack_bytes: 1 << 20,
             stacks_max: 1 << 20,
+            native: NativeConfig::default(),
             threads_max: 1 << 20,
             os_threads: false,
             schedule: Schedule::default(),
@@ -126,6 +129,8 @@ pub struct Runtime {
     pub chooser: Mutex<Chooser>,
     /// External symbols.
     pub symbols: Symbols,
+    /// Calls between Mu and C.
+    pub native: NativeInterface,
     /// Functions, by number.
     pub funcs: Vec<FuncEntry>,
     /// Addresses of global cells, by number.
@@ -174,6 +179,7 @@ impl Runtime {
             chooser: Mutex::new(Chooser::new(config.schedule.seed)),
             symbols: Symbols::new(&config.libraries)
                 .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
+            native: NativeInterface::new(config.native).map_err(NewRuntimeError::Os)?,
             funcs: Vec::new(),
             globals: Vec::new(),
             global_units: Vec::new(),

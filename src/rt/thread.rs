@@ -19,6 +19,7 @@
 
 use crate::heap::AllocBuffer;
 use crate::memory::UnitCache;
+use crate::native::Segment;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
@@ -54,6 +55,8 @@ pub struct Thread {
     pub unit_cache: UnitCache,
     /// The stress mode `safepoint` has collected for the instruction it stands at.
     pub stressed: bool,
+    /// Where its native calls run: taken at the first one, kept unless a call is suspended on it.
+    pub segment: Option<Segment>,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -71,6 +74,7 @@ impl Thread {
             buffer: AllocBuffer::default(),
             unit_cache: UnitCache::default(),
             stressed: false,
+            segment: None,
             fuel: 0,
             executed: 0,
         }

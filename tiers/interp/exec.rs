@@ -628,7 +628,7 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
             let is_enabled = cx.rt.watchpoints.get(&wpid).copied().unwrap_or(false);
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
-        Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc),
+        Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc, cx.rt, thread),
         Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], cx),
         Instr::SwapStack { info } => stacks::swap_stack(here, &code.swaps[info as usize], pc, cx, thread),
         Instr::Comm { info } => {

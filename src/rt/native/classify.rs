@@ -19,7 +19,10 @@
 //! * An `int<n>` is passed as its storage in memory: `int<52>` as a `long`. Unused bits are zero on the way in, and cut
 //!   off on the way out.
 //! * `int<8>` and `int<16>` are `char` and `short` of C, which are signed here. The ABI leaves the upper half of their
-//!   register open, but compilers in the family of Clang rely on callers that extend to 32 bits, so we do.
+//!   register open, but compilers in the family of Clang rely on callers that extend to 32 bits, so we do. Mu integers have
+//!   no sign, so one choice serves one of two C types: a callee compiled by Clang that takes `unsigned char` must be declared
+//!   with `int<32>` and given a zero-extended value. Compilers in the family of GCC extend what they get themselves.
+//!   `_Bool` is `int<1>`, extended with zeros, as everybody expects.
 //! * Vectors of 32 and 64 bytes travel in ymm and zmm registers, as code compiled for AVX and AVX-512 expects. Code
 //!   compiled for lesser CPUs expects them elsewhere; on a CPU that lacks these registers we refuse.
 //! * An eightbyte that is padding only goes nowhere, and an empty struct has none. Arrays without elements, which C has

@@ -1,7 +1,8 @@
 //! Calls of native functions, and finding them by name (native-interface; native-interface-x64-unix).
 //!
-//! **What.** [`classify`] decides once per signature where each argument of a `CCALL #DEFAULT` goes by the System V
-//! x86-64 ABI; [`call`] puts them there and calls. [`Symbols`] resolves the names of `EXTERN` constants.
+//! **What.** [`classify`] decides once per signature where each argument goes by the System V x86-64 ABI. A
+//! [`NativeInterface`] is what an instance has of this: [`Segment`]s, on which C runs, and exposed functions, which C calls.
+//! [`Segment::call`] calls C. [`Symbols`] resolves the names of `EXTERN` constants.
 //!
 //! ```text
 //! integers, pointers   rdi rsi rdx rcx r8 r9, then the stack      result in rax, rdx
@@ -12,12 +13,25 @@
 //! al                   number of vector registers used (variadic callees ask)
 //! ```
 //!
-//! **Why this way.** [`NativeSig`] is data: the interpreter hands it to one trampoline for all signatures, which loads
-//! every argument register from a record, so no code is generated and a call costs some ten nanoseconds more than a
-//! direct one; the JIT emits its own moves from the same data. The call runs on the stack of the caller of [`call`].
+//! **Why this way.** C runs on segments of its own, and a native call is a coroutine: calling back into Mu suspends it, so
+//! that Mu frames and C frames of one Mu stack need not lie in one piece of memory, SWAPSTACK need not know of C, and the
+//! driver never nests. [`NativeSig`] is data: two pieces of machine code for all signatures (`switch`) move every argument
+//! register from or to a record. The JIT can emit its own moves from the same data.
+//!
+//! | file        | what                                                           |
+//! |-------------|----------------------------------------------------------------|
+//! | `classify`  | signatures to places                                           |
+//! | `marshal`   | words to places and back                                       |
+//! | `switch`    | machine code between the driver's stack and a segment          |
+//! | `segment`   | a stack for C with its suspended calls                         |
+//! | `exposed`   | stubs: addresses that C can call                               |
+//! | `foreign`   | calls by threads that are in no native call of the instance    |
+//! | `interface` | one instance's segments, exposed functions and hook            |
+//! | `symbols`   | names to addresses                                             |
 //!
 //! **Invariants.** What cannot be passed is refused by [`classify`], as data ([`UnsupportedReason`]), not by a crash.
-//! Values go in and come out as the words of their leaves (see [`crate::layout`]).
+//! Values go in and come out as the words of their leaves (see [`crate::layout`]). No thread-locals and no globals: a stub
+//! knows its instance, and the stack pointer tells whether a segment of it is running.
 //!
 //! **Example.** `labs` of this process's C library, as `(int<64>) -> (int<64>)`:
 //! ```
@@ -28,22 +42,33 @@
 //! types.append(vec![(MuId::NONE, Type::Int(64))], vec![(MuId::NONE, sig)]);
 //! let symbols = native::Symbols::new::<&str>(&[]).unwrap();
 //! let labs = symbols.lookup("labs").unwrap();
+//! let interface = native::NativeInterface::new(native::NativeConfig::default()).unwrap();
+//! let mut segment = interface.segment().unwrap();
 //! let mut result = [0];
 //! let sig = native::classify(&types, &layouts, SigId(0)).unwrap();
-//! native::call(labs, &sig, &[-7i64 as u64], &mut result);
-//! assert_eq!(result, [7]);
+//! let exit = segment.call(labs, &sig, &[-7i64 as u64], &mut result);
+//! assert_eq!((exit, result), (Ok(native::NativeExit::Returned), [7]));
 //! ```
 
-mod call;
 mod classify;
+mod exposed;
+mod foreign;
+mod interface;
+mod marshal;
+mod segment;
+mod switch;
 mod symbols;
 
 #[cfg(test)]
 mod tests;
 
-pub use call::call;
 pub use classify::{
     ArgPlace, INT_REGISTERS, MAX_STACK_BYTES, NativeArg, NativeResult, NativeSig, Register, Registers,
     ResultPlace, TypeReason, UnsupportedReason, VECTOR_REGISTERS, classify,
 };
+pub use exposed::{ExposeError, ExposedFunction};
+pub use foreign::ForeignCall;
+pub use interface::{NativeConfig, NativeInterface, SegmentError};
+pub use marshal::Words;
+pub use segment::{Callback, NativeExit, NativeStackFull, Segment};
 pub use symbols::{LibraryError, Symbols, flush_stdio};

@@ -81,10 +81,20 @@ fn vectors_of_8_bytes() {
     }
 }
 
+/// The function pointer at an address.
+///
+/// # Safety
+/// `F` is the type of the function there.
+unsafe fn at<F: Copy>(address: u64) -> F {
+    let pointer = std::ptr::with_exposed_provenance::<()>(address as usize);
+    // SAFETY: promised by the caller.
+    unsafe { std::mem::transmute_copy(&pointer) }
+}
+
 /// A function with ten vectors and a struct of one, so that some travel on the stack; its address, and the words that go
 /// in and come out.
 macro_rules! wide_callee {
-    ($function:ident $feature:literal $vector:ident) => {
+    ($function:ident $caller:ident $feature:literal $vector:ident) => {
         /// Gives back the argument that the number says.
         #[target_feature(enable = $feature)]
         #[allow(clippy::too_many_arguments, improper_ctypes_definitions, reason = "that is the test")]
@@ -105,20 +115,52 @@ macro_rules! wide_callee {
             let all = [a, c, d, e, f, g, h, i, seventh.1, j];
             if b != 0.5 || seventh.0 != -9 { a } else { all[which as usize] }
         }
+
+        /// Calls an exposed function of this type.
+        #[target_feature(enable = $feature)]
+        #[allow(improper_ctypes_definitions, reason = "that is the test")]
+        extern "C" fn $caller(exchange: &mut Exchange) {
+            type Exposed = extern "C" fn(
+                i32,
+                $vector,
+                f64,
+                $vector,
+                $vector,
+                $vector,
+                $vector,
+                $vector,
+                $vector,
+                $vector,
+                S2<i64, $vector>,
+                $vector,
+            ) -> $vector;
+            // SAFETY: the test has exposed a function of this type there.
+            let exposed = unsafe { at::<Exposed>(exchange.address) };
+            let words = &mut exchange.args.iter().copied();
+            let (a, b, c) = (i32::take(words), $vector::take(words), f64::take(words));
+            let [d, e, f, g, h, i, j] = CValue::take(words);
+            let (seventh, k) = (CValue::take(words), CValue::take(words));
+            exposed(a, b, c, d, e, f, g, h, i, j, seventh, k).put(&mut exchange.result);
+        }
     };
 }
 
-wide_callee! { wide32 "avx" F32x8 }
-wide_callee! { wide32_int "avx" I16x16 }
-wide_callee! { wide64 "avx512f" F64x8 }
-wide_callee! { wide64_int "avx512f" I8x64 }
+wide_callee! { wide32 call_wide32 "avx" F32x8 }
+wide_callee! { wide32_int call_wide32_int "avx" I16x16 }
+wide_callee! { wide64 call_wide64 "avx512f" F64x8 }
+wide_callee! { wide64_int call_wide64_int "avx512f" I8x64 }
 
-fn check_wide<T: CValue>(function: *const ()) {
+fn check_wide<T: CValue>(function: *const (), caller: *const ()) {
     let mut types = Types::new();
     let (int, double, vector) = (types.int(32), f64::ty(&mut types), T::ty(&mut types));
     let pair = <S2<i64, T>>::ty(&mut types);
     let params = [int, vector, double, vector, vector, vector, vector, vector, vector, vector, pair, vector];
-    let native = classified(&mut types, &params, &[vector]);
+    let sig = signature(&mut types, &params, &[vector]);
+    let native = Arc::new(classify(&types.0, &Layouts::new(), sig).unwrap());
+    let pointer = Ptr::ty(&mut types);
+    let caller_sig = classified(&mut types, &[pointer], &[]);
+    let interface = NativeInterface::new(NativeConfig::default()).unwrap();
+    let address = interface.expose(1, sig, &native, 0).unwrap();
     assert_eq!((u64::from(native.vector_bytes), native.vector_registers), (size_of::<T>() as u64, 8));
     assert_eq!(native.stack_align, size_of::<T>() as u32);
     let mut random = Random::new(7);
@@ -141,17 +183,26 @@ fn check_wide<T: CValue>(function: *const ()) {
         let mut result = vec![0; expected.len()];
         call(address_of(function), &native, &args, &mut result);
         assert_eq!(result, expected, "argument {which}");
+
+        let mut exchange = Exchange { address, args, result: Vec::new() };
+        let exchange_at = (&raw mut exchange).expose_provenance() as u64;
+        let mut segment = interface.segment().unwrap();
+        let exit = segment.call(address_of(caller), &caller_sig, &[exchange_at], &mut []).unwrap();
+        let NativeExit::CalledBack(callback) = exit else { panic!("{exit:?}") };
+        assert_eq!(*callback.args, *exchange.args);
+        assert_eq!(segment.finish_callback(&expected, &caller_sig, &mut []), NativeExit::Returned);
+        assert_eq!(exchange.result, expected);
     }
 }
 
 #[test]
 fn vectors_of_32_and_64_bytes_where_the_cpu_has_them() {
     if std::is_x86_feature_detected!("avx") {
-        check_wide::<F32x8>(wide32 as *const ());
-        check_wide::<I16x16>(wide32_int as *const ());
+        check_wide::<F32x8>(wide32 as *const (), call_wide32 as *const ());
+        check_wide::<I16x16>(wide32_int as *const (), call_wide32_int as *const ());
     }
     if std::is_x86_feature_detected!("avx512f") {
-        check_wide::<F64x8>(wide64 as *const ());
-        check_wide::<I8x64>(wide64_int as *const ());
+        check_wide::<F64x8>(wide64 as *const (), call_wide64 as *const ());
+        check_wide::<I8x64>(wide64_int as *const (), call_wide64_int as *const ());
     }
 }
