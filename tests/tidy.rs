@@ -1,6 +1,7 @@
 //! House rules that can be checked: arrows between crates, sizes of files and functions, where `unsafe` may stand,
-//! links in the documents, error codes that nothing provokes.
+//! links in the documents, error codes that nothing provokes, undefined behaviours that nothing raises.
 
+use mu_vm::ir::ub::{Ub, When};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,9 @@ fn read(path: &Path) -> String {
 fn name(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
+
+/// Where the unit tests of a file begin, if they stand in it: always at its end.
+const UNIT_TESTS: &str = "#[cfg(test)]\nmod tests {";
 
 /// [I1]: which crates of the project each crate may depend on.
 #[test]
@@ -182,7 +186,7 @@ fn every_error_code_is_provoked() {
         }
     }
     for path in sources() {
-        if let Some((_, tests)) = read(&path).split_once("#[cfg(test)]") {
+        if let Some((_, tests)) = read(&path).split_once(UNIT_TESTS) {
             provoked.push_str(tests);
         }
     }
@@ -194,4 +198,62 @@ fn every_error_code_is_provoked() {
         .map(|code| format!("{} {}", code.text(), code.name))
         .collect();
     assert!(silent.is_empty(), "no script or test provokes\n{}", silent.join("\n"));
+}
+
+/// Lines of a source without comments, unit tests and places that only look at a value: `==`, `matches!`, patterns.
+fn constructing_lines(text: &str) -> String {
+    let code = text.split(UNIT_TESTS).next().unwrap_or("");
+    let mut lines = String::new();
+    for line in code.lines() {
+        let line = line.split("//").next().unwrap_or("");
+        let looks = ["== ", "!= "].iter().any(|compares| line.contains(&format!("{compares}Ub::")));
+        if !looks && !line.contains("matches!(") {
+            lines.push_str(line.rsplit("=> ").next().unwrap_or(line));
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+/// Whether a text has the word, not as a part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let after = text[at + word.len()..].chars().next();
+        !after.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    })
+}
+
+/// The column "reported" of the undefined behaviours against the sources, and each that is raised against the scripts.
+#[test]
+fn undefined_behaviours_are_raised_as_their_table_says() {
+    let mut raising = String::new();
+    for folder in ["src", "tiers"] {
+        for path in files(folder, &[".rs"]) {
+            let name = name(&path);
+            if name != "src/ir/ub.rs" && !name.contains("/tests") {
+                raising.push_str(&constructing_lines(&read(&path)));
+            }
+        }
+    }
+    let scripts: String = files("tests/conformance", &[".uir"]).iter().map(|path| read(path)).collect();
+    let tests: String = files("tests", &[".rs"]).iter().map(|path| read(path)).collect();
+    let units: String = files("src", &["tests.rs"]).iter().map(|path| read(path)).collect();
+    let mut wrong = Vec::new();
+    for &ub in Ub::ALL {
+        let variant = format!("Ub::{ub:?}");
+        let (raised, never) = (has_word(&raising, &variant), ub.reported() == When::Never);
+        if raised == never {
+            wrong.push(format!("{} {variant}: raised is {raised}, but the table says otherwise", ub.id()));
+        }
+        if never && ub.note().is_empty() {
+            wrong.push(format!("{} {variant} is never reported, and the table does not say why", ub.id()));
+        }
+        let expected = format!("ub {}", ub.id());
+        let tested =
+            has_word(&scripts, &expected) || has_word(&tests, &variant) || has_word(&units, &variant);
+        if raised && !tested {
+            wrong.push(format!("{} {variant}: no script or test expects it", ub.id()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
