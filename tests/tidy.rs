@@ -257,3 +257,35 @@ fn undefined_behaviours_are_raised_as_their_table_says() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// [I3]: no arm for "all others" beside arms that name instructions, common instructions, families or type rules. Where
+/// such a match stands, a new row of the table must not compile until somebody has decided.
+#[test]
+fn matches_over_the_instruction_table_have_no_wildcard_arms() {
+    let mut found = Vec::new();
+    let in_rooms = ["tiers", "src/ir/verify"].iter().flat_map(|folder| files(folder, &[".rs"]));
+    for path in in_rooms.chain([root().join("src/ir/eval.rs")]) {
+        let text = read(&path);
+        let code = text.split(UNIT_TESTS).next().unwrap_or("");
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let pattern = line.trim_start().split(" =>").next().unwrap_or("");
+            let wildcard = pattern == "_" || pattern.chars().all(|letter| letter.is_ascii_lowercase());
+            if !wildcard || pattern.is_empty() || !line.contains("=>") {
+                continue;
+            }
+            let indent = |line: &str| line.len() - line.trim_start().len();
+            let depth = indent(line);
+            // The arms before it, up to the line that opens the match.
+            let arms =
+                lines[..at].iter().rev().take_while(|before| before.is_empty() || indent(before) >= depth);
+            let arms = arms.filter(|before| indent(before) == depth);
+            let mut patterns = arms.map(|arm| arm.split("=>").next().unwrap_or(arm));
+            let named = ["Op::", "CommInst::", "Inst::", "Family::", "Rule::"];
+            if patterns.any(|pattern| named.iter().any(|name| pattern.contains(name))) {
+                found.push(format!("{}:{}: {}", name(&path), at + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "wildcard arms:\n{}", found.join("\n"));
+}

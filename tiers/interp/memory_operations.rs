@@ -8,7 +8,7 @@ use crate::code::{AccessInfo, AllocInfo, Code, FieldInfo, IndexInfo, Slot};
 use crate::exec::{Flow, Here, save};
 use crate::frames::Maps;
 use mu_ir::ids::TypeId;
-use mu_ir::table::{MemOrder, Op, RmwOp};
+use mu_ir::table::{AllocOp, MemOrder, RmwOp};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{LeafKind, Shape};
 use mu_rt::memory::{CellInfo, Checker};
@@ -183,8 +183,8 @@ pub(crate) fn alloc(
         _ => u64::try_from(here.get_wide(info.length)).ok(),
     };
     let address = count.and_then(|count| match info.op {
-        Op::New | Op::NewHybrid => new_object(here, info, pc, codes, rt, thread, count),
-        _ => alloca(here, info, rt, thread, count),
+        AllocOp::New | AllocOp::NewHybrid => new_object(here, info, pc, codes, rt, thread, count),
+        AllocOp::Alloca | AllocOp::AllocaHybrid => alloca(here, info, rt, thread, count),
     });
     let flow = match address {
         Some(address) => {

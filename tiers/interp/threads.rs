@@ -17,7 +17,7 @@ use crate::exec::{Flow, Here};
 use crate::memory_operations::check_leaf;
 use crate::stacks::resumption;
 use crate::{Interp, code::Resume};
-use mu_ir::table::{CommInst, MemOrder};
+use mu_ir::table::{FutexInst, MemOrder};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{Layout, LeafKind};
 use mu_rt::runtime::Runtime;
@@ -49,22 +49,34 @@ pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, codes: &[Arc<Code>], 
 }
 
 /// `@uvm.futex.*`
-pub(crate) fn futex(here: &Here<'_>, info: &CommInfo, rt: &mut Runtime, thread: &Thread) -> Flow {
-    match try_futex(here, info, rt, thread) {
+pub(crate) fn futex(
+    here: &Here<'_>,
+    info: &CommInfo,
+    inst: FutexInst,
+    rt: &mut Runtime,
+    thread: &Thread,
+) -> Flow {
+    match try_futex(here, info, inst, rt, thread) {
         Ok(flow) => flow,
         Err(ub) => Flow::Stop(Event::Undefined(ub)),
     }
 }
 
-fn try_futex(here: &Here<'_>, info: &CommInfo, rt: &mut Runtime, thread: &Thread) -> Result<Flow, Ub> {
+fn try_futex(
+    here: &Here<'_>,
+    info: &CommInfo,
+    inst: FutexInst,
+    rt: &mut Runtime,
+    thread: &Thread,
+) -> Result<Flow, Ub> {
     let args = here.code.list(info.args);
     let ty = info.ty.ok_or(Ub::WrongLocationType)?;
     let kind = rt.layouts.known(ty).and_then(Layout::scalar).ok_or(Ub::WrongLocationType)?;
     let location = here.get(args[0]);
     check_leaf(rt, kind, ty, location)?;
     // The comparison and the entry into the queue are one step for all threads: nobody else runs in between.
-    match info.inst {
-        CommInst::FutexWait | CommInst::FutexWaitTimeout => {
+    match inst {
+        FutexInst::FutexWait | FutexInst::FutexWaitTimeout => {
             if !holds(here, rt, kind, location, args[1]) {
                 return Ok(finish(here, info, wait_result::DIFFERENT));
             }
@@ -72,11 +84,11 @@ fn try_futex(here: &Here<'_>, info: &CommInfo, rt: &mut Runtime, thread: &Thread
             rt.futexes.enter(location, thread.id);
             Ok(Flow::Stop(Event::Wait { timeout }))
         }
-        CommInst::FutexWake => {
+        FutexInst::FutexWake => {
             let count = count(here.get(args[1]))?;
             Ok(woke(here, info, rt.futexes.wake(location, count)))
         }
-        _ => {
+        FutexInst::FutexCmpRequeue => {
             let to = here.get(args[1]);
             check_leaf(rt, kind, ty, to)?;
             let count = count(here.get(args[3]))?;

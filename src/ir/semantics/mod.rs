@@ -20,7 +20,7 @@
 //! **Why this way.** Zero-extended words make unsigned operations, equality and memory stores free and put
 //! the whole cost of odd widths into one mask after the operation. Signed operations extend on entry.
 //! Free functions rather than methods on the operator enums keep this room independent of the instruction
-//! table, which refers to it and not the other way round.
+//! table: [`crate::eval`] knows both.
 //!
 //! **Invariants.**
 //! - Integer operands are canonical (bits above the width are zero; debug builds assert it) and so are results.
