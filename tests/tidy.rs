@@ -289,3 +289,33 @@ fn matches_over_the_instruction_table_have_no_wildcard_arms() {
     }
     assert!(found.is_empty(), "wildcard arms:\n{}", found.join("\n"));
 }
+
+/// Every row of the decisions in ARCHITECTURE.md names scripts or Rust tests, and they exist.
+#[test]
+fn decisions_are_shown_by_scripts_or_tests() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let section = text.split("\n## ").find(|section| section.starts_with("Decisions")).unwrap_or("");
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 30, "the table of decisions was not found");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let [point, _, shown_by] = cells[..] else {
+            wrong.push(format!("{row}\n    must have three cells: point, decision, shown by"));
+            continue;
+        };
+        for shown in shown_by.split(", ") {
+            let exists = match shown.split_once(": ") {
+                Some((file, test)) => {
+                    let path = root().join(file);
+                    path.exists() && read(&path).contains(&format!("fn {test}("))
+                }
+                None => shown.ends_with(".uir") && root().join("tests/conformance").join(shown).exists(),
+            };
+            if !exists {
+                wrong.push(format!("{point}: there is no {shown}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
