@@ -26,7 +26,7 @@
 //! - Integer operands are canonical (bits above the width are zero; debug builds assert it) and so are results.
 //! - Every function is total and deterministic, including the choice of NaN. Division returns `None` for a
 //!   zero divisor, the only erroneous condition among these operations.
-//! - Where the spec is silent, `spec-decisions` rules; the functions quote the ruling.
+//! - Where the spec is silent, the decisions in ARCHITECTURE.md rule; the functions name the ruling.
 //!
 //! **Example.** `ADD <int<8>> 200 100` is 44 with a carry, and as signed numbers -56 + 100 does not overflow:
 //! ```text
