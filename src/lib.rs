@@ -26,8 +26,9 @@
 //! Several instances can live in one process; dropping one frees everything it mapped.
 //!
 //! Architecture invariants
-//! * This crate is the top of the graph: it knows both tiers and the text form, and nothing below knows it.
-//! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error.
+//! * This crate is the top of the graph: it knows the tiers and the text form, and nothing below knows it.
+//! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error. (What a program does
+//!   through `uptr` and native calls, or unchecked through a stale `iref`, is its own affair.)
 #![forbid(unsafe_code)]
 
 pub mod builder;

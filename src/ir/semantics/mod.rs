@@ -1,8 +1,8 @@
 //! The pure operation semantics of Mu: what every arithmetic, comparison and conversion computes.
 //!
 //! **What.** Free functions, one per operation, from operand values to a result value. No state, no memory,
-//! no types of the IR. The reference interpreter, the JIT's constant folder and the tests call the same
-//! functions, so an operation is defined exactly once.
+//! no types of the IR. The reference interpreter and the tests call the same functions, as a constant
+//! folder can, so an operation is defined exactly once.
 //!
 //! | module     | spec section                                              |
 //! |------------|-----------------------------------------------------------|

@@ -20,12 +20,12 @@
 //!    └ name in this code
 //! ```
 //!
-//! Parser and printer walk [`Form::parts`]; verifier and builder use [`Rule`]; `mu explain`, the reference page and the
-//! program generator read the rest. Rows stand in families: [`Op::family`] gives an instruction as a member of its family
+//! Parser and printer walk [`Form::parts`]; verifier and builder use [`Rule`]; `mu explain` and the
+//! tiers read the rest. Rows stand in families: [`Op::family`] gives an instruction as a member of its family
 //! (`Family::Int(IntOp::Add)`), [`CommInst::family`] a common instruction. The tiers match on families without wildcard
 //! arms, one function per family: a new row does not compile until every tier has decided what to do with it.
 //!
-//! To add an instruction: a row here, a function in `tiers/interp`, a lowering in the JIT, a conformance script.
+//! To add an instruction: a row here, a function in every tier, a conformance script (ARCHITECTURE.md has the steps).
 
 mod attrs;
 mod comm_insts;
