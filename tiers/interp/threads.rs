@@ -3,7 +3,7 @@
 //!
 //! An instruction that concerns other threads is done in two halves. Here it is checked and, of a futex, compared and
 //! entered into the queue; then the loop stops with the frame still at the instruction. The driver starts, wakes or puts
-//! to sleep threads, and [`complete`] gives the instruction its result and moves the frame behind it, when the thread
+//! to sleep threads, and [`Interp::complete`] gives the instruction its result and moves the frame behind it, when the thread
 //! may go on.
 //!
 //! ```text
