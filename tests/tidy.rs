@@ -319,3 +319,34 @@ fn decisions_are_shown_by_scripts_or_tests() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Every function of the Rust interface that takes an id, a value, a stack or a cursor is called wrongly in a test.
+#[test]
+fn every_function_of_the_interface_is_misused() {
+    let misuse = read(&root().join("tests/misuse.rs")) + &read(&root().join("src/introspect/tests.rs"));
+    let rooms = [
+        "src/lib.rs",
+        "src/values.rs",
+        "src/driver.rs",
+        "src/introspect/mod.rs",
+        "src/trace.rs",
+        "src/os_threads.rs",
+    ];
+    let takes = ["TypeId", "FuncId", "MuId", "&Value", "[Value]", "Vec<Value>", "StackRef", "Cursor"];
+    let (mut found, mut missing) = (0, Vec::new());
+    for path in rooms.map(|room| root().join(room)).iter().filter(|path| path.exists()) {
+        for function in read(path).split("    pub fn ").skip(1) {
+            let header = function.split('{').next().unwrap_or("");
+            let name = header.split(['(', '<']).next().unwrap_or("");
+            let parameters = header.split(") ->").next().unwrap_or(header);
+            if takes.iter().any(|kind| parameters.contains(kind)) {
+                found += 1;
+                if !misuse.contains(&format!(".{name}(")) {
+                    missing.push(format!("{}: {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 25, "only {found} functions were found");
+    assert!(missing.is_empty(), "tests/misuse.rs does not call\n{}", missing.join("\n"));
+}
