@@ -87,7 +87,8 @@ undefined_behaviours! {
         "native-interface-x64-unix#the-default-calling-convention" "native code unwound Mu frames";
     UnknownId 31 Always "common-insts#id-name-conversion" "an unknown id or name";
     UnknownWatchpoint 32 Always "uvm-client-interface#watchpoint-operations" "a watchpoint id that no instruction has";
-    BadHandle 33 Always "uvm-client-interface#handles" "a handle that is closed, foreign or of the wrong type";
+    BadHandle 33 Always ["by functions of the Rust interface; a frame cursor that is closed is U21"]
+        "uvm-client-interface#handles" "a handle that is closed, foreign or of the wrong type";
     SharedContext 34 Never ["ruled out by the types of the Rust interface"]
         "uvm-client-interface#the-client-context" "one client context used by two threads at a time";
     BadTrapResult 35 Never ["the types of the Rust interface rule out results that are unset; wrong ones are U17"]

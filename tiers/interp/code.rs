@@ -844,7 +844,76 @@ impl Code {
             Instr::Trap { resume }
             | Instr::Watchpoint { resume, .. }
             | Instr::TrapUndefined { resume, .. } => resume,
-            _ => NONE,
+            // Nobody binds a stack here: NEWTHREAD and common instructions are completed by the driver.
+            Instr::Add { .. }
+            | Instr::Sub { .. }
+            | Instr::Mul { .. }
+            | Instr::Shl { .. }
+            | Instr::LShr { .. }
+            | Instr::AShr { .. }
+            | Instr::And { .. }
+            | Instr::Or { .. }
+            | Instr::Xor { .. }
+            | Instr::SDiv { .. }
+            | Instr::SRem { .. }
+            | Instr::UDiv { .. }
+            | Instr::URem { .. }
+            | Instr::Eq { .. }
+            | Instr::Ne { .. }
+            | Instr::SGe { .. }
+            | Instr::SGt { .. }
+            | Instr::SLe { .. }
+            | Instr::SLt { .. }
+            | Instr::UGe { .. }
+            | Instr::UGt { .. }
+            | Instr::ULe { .. }
+            | Instr::ULt { .. }
+            | Instr::FAdd64 { .. }
+            | Instr::FSub64 { .. }
+            | Instr::FMul64 { .. }
+            | Instr::FDiv64 { .. }
+            | Instr::FAdd32 { .. }
+            | Instr::FSub32 { .. }
+            | Instr::FMul32 { .. }
+            | Instr::FDiv32 { .. }
+            | Instr::FCmp64 { .. }
+            | Instr::FCmp32 { .. }
+            | Instr::Trunc { .. }
+            | Instr::SExt { .. }
+            | Instr::Move { .. }
+            | Instr::Lanes { .. }
+            | Instr::Select { .. }
+            | Instr::SelectLanes { .. }
+            | Instr::Branch { .. }
+            | Instr::Branch2 { .. }
+            | Instr::Switch { .. }
+            | Instr::TailCall { .. }
+            | Instr::Ret { .. }
+            | Instr::Throw { .. }
+            | Instr::CopyWords { .. }
+            | Instr::InsertWords { .. }
+            | Instr::ExtractElement { .. }
+            | Instr::InsertElement { .. }
+            | Instr::Shuffle { .. }
+            | Instr::Alloc { .. }
+            | Instr::GetIRef { .. }
+            | Instr::PtrOffset { .. }
+            | Instr::FieldIRef { .. }
+            | Instr::CheckedFieldIRef { .. }
+            | Instr::FarFieldIRef { .. }
+            | Instr::VarPartIRef { .. }
+            | Instr::IndexIRef { .. }
+            | Instr::LoadLeaf { .. }
+            | Instr::StoreLeaf { .. }
+            | Instr::Load { .. }
+            | Instr::Store { .. }
+            | Instr::CmpXchg { .. }
+            | Instr::AtomicRmw { .. }
+            | Instr::Fence { .. }
+            | Instr::WpBranch { .. }
+            | Instr::NewThread { .. }
+            | Instr::Comm { .. }
+            | Instr::Unsupported { .. } => NONE,
         };
         self.resumes.get(resume as usize)
     }
