@@ -72,13 +72,14 @@ enum Fate {
 /// What a trap handler decides.
 #[derive(Clone, Debug)]
 pub enum TrapAction {
-    /// End the thread. Its stack stays READY.
+    /// End the thread. Its stack stays READY, and alive until the client lets it go ([`Mu::release_stack`]) or kills it:
+    /// it may resume it later.
     Exit,
     /// Continue on a stack, passing values.
     PassValues(StackRef, Vec<Value>),
     /// Continue on a stack, throwing an exception to it: a value of a `ref` type, else this is [`Ub::BadBinding`].
     ThrowExc(StackRef, Value),
-    /// Nobody handles it: the thread ends with [`Outcome::Trap`].
+    /// Nobody handles it: the thread ends with [`Outcome::Trap`]; its stack as with [`TrapAction::Exit`].
     Unhandled,
 }
 
@@ -93,6 +94,16 @@ pub struct NoTraps;
 
 impl TrapHandler for NoTraps {
     fn handle_trap(&mut self, _trap: &mut TrapContext<'_>) -> TrapAction {
+        TrapAction::Unhandled
+    }
+}
+
+/// Leaves every trap unhandled, and knows on which stack.
+struct LeftStack(StackRef);
+
+impl TrapHandler for LeftStack {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        self.0 = trap.stack();
         TrapAction::Unhandled
     }
 }
@@ -165,7 +176,8 @@ impl TrapContext<'_> {
         self.mu.hold(self.mu.program().predefined.ref_void, vec![word])
     }
 
-    /// Sets the thread-local reference. `false`, and nothing changes, if the value is not of a `ref` type.
+    /// Sets the thread-local reference. `false`, and nothing changes, if the value is not of a `ref` type of this
+    /// instance.
     pub fn set_threadlocal(&mut self, value: &Value) -> bool {
         let fits = self.mu.machine.is_ref(value);
         if fits {
@@ -176,12 +188,17 @@ impl TrapContext<'_> {
 }
 
 impl Mu {
-    /// Calls a function on a new stack and thread, without a trap handler.
+    /// Calls a function on a new stack and thread, without a trap handler. A stack that is left at a trap goes away.
     pub fn call(&mut self, func: FuncId, args: Vec<Value>) -> Outcome {
-        self.call_with(func, args, &mut NoTraps, None)
+        let mut left = LeftStack(StackRef::NULL);
+        let outcome = self.call_with(func, args, &mut left, None);
+        // Nobody knows it, so nobody could let it go.
+        self.release_stack(left.0);
+        outcome
     }
 
-    /// Calls a function on a new stack and thread.
+    /// Calls a function on a new stack and thread. A function that does not exist is [`Ub::BadCallee`], an argument of
+    /// another instance [`Ub::BadHandle`].
     pub fn call_with(
         &mut self,
         func: FuncId,
@@ -189,6 +206,9 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
+        if !self.has_func(func) {
+            return Outcome::Undefined(Ub::BadCallee, Backtrace::default());
+        }
         let machine = &mut *self.machine;
         match machine.interp.new_stack(&mut machine.rt, func) {
             Ok(stack) => self.run_thread(stack, args, handler, tracer),
@@ -497,11 +517,14 @@ impl Machine {
 
     /// Whether a value is of a `ref` type.
     fn is_ref(&self, value: &Value) -> bool {
-        matches!(self.rt.program.types.get(value.ty()), Type::Ref(_))
+        self.owns(value) && matches!(self.rt.program.types.get(value.ty()), Type::Ref(_))
     }
 
     /// Binds a thread to a stack; an event if that already ends it.
     pub(crate) fn resume(&self, thread: &mut Thread, stack: StackRef, how: Resume) -> Option<Event> {
+        if !how.values().iter().all(|value| self.owns(value)) {
+            return Some(Event::Undefined(Ub::BadHandle));
+        }
         let resumption = match how {
             Resume::Exception(value) if !self.is_ref(&value) => {
                 return Some(Event::Undefined(Ub::BadBinding));
@@ -551,4 +574,13 @@ impl Machine {
 pub(crate) enum Resume {
     Values(Vec<Value>),
     Exception(Value),
+}
+
+impl Resume {
+    fn values(&self) -> &[Value] {
+        match self {
+            Resume::Values(values) => values,
+            Resume::Exception(exception) => std::slice::from_ref(exception),
+        }
+    }
 }

@@ -26,8 +26,9 @@
 //! Several instances can live in one process; dropping one frees everything it mapped.
 //!
 //! Architecture invariants
-//! * This crate is the top of the graph: it knows both tiers and the text form, and nothing below knows it.
-//! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error.
+//! * This crate is the top of the graph: it knows the tiers and the text form, and nothing below knows it.
+//! * Nothing a client does with this interface is undefined behaviour of the host; misuse is an error. (What a program does
+//!   through `uptr` and native calls, or unchecked through a stale `iref`, is its own affair.)
 #![forbid(unsafe_code)]
 
 pub mod builder;
@@ -202,7 +203,8 @@ impl Mu {
         self.machine.rt.trap_handler = None;
     }
 
-    /// Everything loaded.
+    /// Everything loaded. Its functions take ids as indexes and panic on one that stands for nothing; those of `Mu` do
+    /// not.
     pub fn program(&self) -> &Program {
         &self.machine.rt.program
     }
@@ -230,29 +232,33 @@ impl Mu {
         }
     }
 
-    /// The name of a function.
+    /// The name of a function; empty if there is no such function.
     pub fn func_name(&self, func: FuncId) -> String {
-        self.machine.rt.program.display_name(self.machine.rt.program.funcs[func.index()].id)
+        let program = self.program();
+        program.funcs.get(func.index()).map(|func| program.display_name(func.id)).unwrap_or_default()
     }
 
-    /// Parameter types of a function.
+    /// Parameter types of a function; none if there is no such function.
     pub fn params(&self, func: FuncId) -> &[TypeId] {
-        let program = &self.machine.rt.program;
-        &program.types.sig(program.funcs[func.index()].sig).params
+        let program = self.program();
+        program.funcs.get(func.index()).map_or(&[], |func| &program.types.sig(func.sig).params)
     }
 
-    /// Return types of a function.
+    /// Return types of a function; none if there is no such function.
     pub fn returns(&self, func: FuncId) -> &[TypeId] {
-        let program = &self.machine.rt.program;
-        &program.types.sig(program.funcs[func.index()].sig).rets
+        let program = self.program();
+        program.funcs.get(func.index()).map_or(&[], |func| &program.types.sig(func.sig).rets)
     }
 
     /// Makes a stack with `func` at its bottom, READY for its parameters. The client holds it until it is killed or has
     /// been let go ([`Mu::release_stack`]).
     ///
     /// # Errors
-    /// When there is no memory or room for it.
+    /// When there is no memory or room for it, or no such function.
     pub fn new_stack(&mut self, func: FuncId) -> Result<StackRef, NewStackFailure> {
+        if !self.has_func(func) {
+            return Err(NewStackFailure::NoFunction);
+        }
         let machine = &mut *self.machine;
         let stack = machine.interp.new_stack(&mut machine.rt, func)?;
         if let Some(stack) = self.machine.rt.stacks.get(stack) {

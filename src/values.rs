@@ -4,12 +4,17 @@
 //! references are a *handle* ([`mu_rt::handles`]): the instance keeps alive what they refer to, and changes them when
 //! objects move. Clones share a handle; the instance forgets it when the last is dropped.
 //!
+//! A value belongs to the instance that made it, and remembers which one that is: every function that takes a value refuses
+//! one of another instance (U33, `None` or `false`, as its documentation says). Ids ([`TypeId`], [`FuncId`]) and words of
+//! references ([`crate::StackRef`]) are plain numbers: one that stands for nothing is refused, one of another instance
+//! means whatever has that number here.
+//!
 //! Text of values, by type: `42`, `-1`, `0xff` (integers and pointers; printed signed), `1.5`, `nan`, `-inf`,
 //! `bits(0x7fc00000)` (floating point), `{1, {2, 3}}` (struct, array, vector), `null` (references), `@f` (funcref).
 
 use crate::{Machine, Mu};
 use mu_ir::ids::{FuncId, TypeId};
-use mu_ir::program::Entity;
+use mu_ir::program::{Entity, Identity};
 use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
@@ -24,6 +29,8 @@ use std::sync::Arc;
 pub struct Value {
     ty: TypeId,
     words: Words,
+    /// Of the instance it belongs to.
+    owner: Identity,
 }
 
 #[derive(Clone, Debug)]
@@ -36,19 +43,13 @@ enum Words {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
-        self.ty == other.ty && self.words() == other.words()
+        self.owner == other.owner && self.ty == other.ty && self.words() == other.words()
     }
 }
 
 impl Eq for Value {}
 
 impl Value {
-    /// A value without references, of the words of its leaves (one word each; `int<128>` two, low word first). See
-    /// [`Mu::hold`] for others.
-    pub(crate) fn new(ty: TypeId, words: Vec<u64>) -> Value {
-        Value { ty, words: Words::Plain(words) }
-    }
-
     /// Its type.
     pub fn ty(&self) -> TypeId {
         self.ty
@@ -99,24 +100,66 @@ pub enum AccessError {
     /// The value is of another type than the memory location.
     #[error("the value is of another type")]
     WrongType,
-    /// There are no values of this type (`hybrid`), or they are too large.
+    /// There are no values of this type (`hybrid`), they are too large, or there is no such type.
     #[error("the type has no values")]
     NoValues,
     /// The heap is full.
     #[error("the heap is full")]
     NoMemory,
-    /// A program doing this would be undefined: NULL, an ended lifetime, a location of another type.
+    /// A program doing this would be undefined: NULL, an ended lifetime, a location of another type; a value of another
+    /// instance is [`Ub::BadHandle`].
     #[error("{}: {}", .0.id(), .0.title())]
     Undefined(Ub),
 }
 
+/// What a client's ids and values stand for.
+impl Mu {
+    /// The constructor of a type, if there is a type with this id.
+    pub(crate) fn type_of_id(&self, ty: TypeId) -> Option<&Type> {
+        let types = &self.program().types;
+        (ty.index() < types.type_count()).then(|| types.get(ty))
+    }
+
+    /// Whether there is a function with this id.
+    pub(crate) fn has_func(&self, func: FuncId) -> bool {
+        func.index() < self.program().funcs.len()
+    }
+
+    /// Whether a value belongs to this instance; then its type is one of this instance, too.
+    pub(crate) fn owns(&self, value: &Value) -> bool {
+        self.machine.owns(value)
+    }
+
+    /// The constructor of a value's type.
+    fn type_of(&self, value: &Value) -> Result<&Type, AccessError> {
+        let own = if self.owns(value) { self.type_of_id(value.ty) } else { None };
+        own.ok_or(AccessError::Undefined(Ub::BadHandle))
+    }
+
+    /// A value without references, of the words of its leaves.
+    fn plain(&self, ty: TypeId, words: Vec<u64>) -> Value {
+        self.machine.plain(ty, words)
+    }
+}
+
 impl Machine {
+    /// Whether a value belongs to this instance; then its type is one of this instance, too.
+    pub(crate) fn owns(&self, value: &Value) -> bool {
+        value.owner == *self.rt.program.identity()
+    }
+
+    /// A value without references, of the words of its leaves (one word each; `int<128>` two, low word first). See
+    /// [`Machine::hold`] for others.
+    fn plain(&self, ty: TypeId, words: Vec<u64>) -> Value {
+        Value { ty, words: Words::Plain(words), owner: self.rt.program.identity().clone() }
+    }
+
     /// A value of these words; if there can be references in it, what they refer to stays alive.
     pub(crate) fn hold(&self, ty: TypeId, words: Vec<u64>) -> Value {
         let leaves = self.rt.layouts.leaves(&self.rt.program.types, ty).unwrap_or(&[]);
         match self.rt.handles.lock().hold(&words, leaves) {
-            Some(handle) => Value { ty, words: Words::Held(handle) },
-            None => Value::new(ty, words),
+            Some(handle) => Value { words: Words::Held(handle), ..self.plain(ty, Vec::new()) },
+            None => self.plain(ty, words),
         }
     }
 }
@@ -135,9 +178,9 @@ impl Mu {
         }
     }
 
-    /// The members of a struct, array or vector value; `None` for other types.
+    /// The members of a struct, array or vector value; `None` for other types, and values of another instance.
     pub fn members_of(&self, value: &Value) -> Option<Vec<Value>> {
-        let types = match self.program().types.get(value.ty) {
+        let types = match self.type_of(value).ok()? {
             Type::Struct(fields) => fields.to_vec(),
             Type::Array(elem, length) | Type::Vector(elem, length) => {
                 // A value exists, so the length is small; a type alone could be larger than memory.
@@ -150,11 +193,12 @@ impl Mu {
         Some(self.split_words(&types, &words))
     }
 
-    /// The struct, array or vector of these members; `None` if their number or types are wrong.
+    /// The struct, array or vector of these members; `None` if their number or types are wrong, or one is of another
+    /// instance.
     pub fn value_from_members(&self, ty: TypeId, members: &[Value]) -> Option<Value> {
         let types = &self.program().types;
-        let same = |wanted: TypeId, member: &Value| types.same(wanted, member.ty);
-        let fits = match types.get(ty) {
+        let same = |wanted: TypeId, member: &Value| self.owns(member) && types.same(wanted, member.ty);
+        let fits = match self.type_of_id(ty)? {
             Type::Struct(fields) => {
                 fields.len() == members.len()
                     && fields.iter().zip(members).all(|(&field, member)| same(field, member))
@@ -170,8 +214,11 @@ impl Mu {
     /// Allocates an object of type `ty` that holds `value`, and gives a `ref<ty>` to it.
     ///
     /// # Errors
-    /// [`AccessError::WrongType`], [`AccessError::NoValues`], [`AccessError::NoMemory`].
+    /// [`AccessError::WrongType`], [`AccessError::NoValues`], [`AccessError::NoMemory`]; [`AccessError::Undefined`] for a
+    /// value of another instance.
     pub fn new_object(&mut self, ty: TypeId, value: &Value) -> Result<Value, AccessError> {
+        self.type_of_id(ty).ok_or(AccessError::NoValues)?;
+        self.type_of(value)?;
         if !self.program().types.same(ty, value.ty) {
             return Err(AccessError::WrongType);
         }
@@ -191,7 +238,8 @@ impl Mu {
     /// # Errors
     /// [`AccessError::WrongType`], [`AccessError::NoMemory`].
     pub fn new_bytes(&mut self, ty: TypeId, bytes: &[u8]) -> Result<Value, AccessError> {
-        if !self.program().types.same(ty, self.program().predefined.bytes_ref) {
+        let known = self.type_of_id(ty).is_some();
+        if !known || !self.program().types.same(ty, self.program().predefined.bytes_ref) {
             return Err(AccessError::WrongType);
         }
         let address = match self.machine.rt.new_bytes(bytes) {
@@ -207,9 +255,10 @@ impl Mu {
     /// The content of a `@uvm.meta.bytes`.
     ///
     /// # Errors
-    /// [`AccessError::NoReference`]; [`AccessError::Undefined`] if the reference is to no byte array.
+    /// [`AccessError::NoReference`]; [`AccessError::Undefined`] if the reference is to no byte array, or of another
+    /// instance.
     pub fn bytes_of(&self, reference: &Value) -> Result<Vec<u8>, AccessError> {
-        if !matches!(self.program().types.get(reference.ty), Type::Ref(_)) {
+        if !matches!(self.type_of(reference)?, Type::Ref(_)) {
             return Err(AccessError::NoReference);
         }
         self.machine.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
@@ -220,12 +269,13 @@ impl Mu {
     ///
     /// # Errors
     /// [`AccessError::NoReference`], [`AccessError::NoValues`]; [`AccessError::Undefined`] if no value of this type
-    /// is there.
+    /// is there, or the reference is of another instance.
     pub fn load(&self, reference: &Value, ty: TypeId) -> Result<Value, AccessError> {
         let types = &self.machine.rt.program.types;
-        if !matches!(types.get(reference.ty), Type::Ref(_) | Type::IRef(_)) {
+        if !matches!(self.type_of(reference)?, Type::Ref(_) | Type::IRef(_)) {
             return Err(AccessError::NoReference);
         }
+        self.type_of_id(ty).ok_or(AccessError::NoValues)?;
         let leaves = self.machine.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
         let words = self.machine.rt.layouts.words(types, ty).ok_or(AccessError::NoValues)?;
         let address = reference.as_u64();
@@ -244,34 +294,33 @@ const DEPTH_MAX: usize = 64;
 impl Mu {
     /// An integer or pointer value, reduced to the width of its type. `None` if the type is another.
     pub fn value_from_int(&self, ty: TypeId, bits: u128) -> Option<Value> {
-        match *self.program().types.get(ty) {
-            Type::Int(128) => Some(Value::new(ty, vec![bits as u64, (bits >> 64) as u64])),
-            Type::Int(width) => Some(Value::new(ty, vec![bits as u64 & int::mask(width)])),
-            Type::UPtr(_) | Type::UFuncPtr(_) => Some(Value::new(ty, vec![bits as u64])),
+        match *self.type_of_id(ty)? {
+            Type::Int(128) => Some(self.plain(ty, vec![bits as u64, (bits >> 64) as u64])),
+            Type::Int(width) => Some(self.plain(ty, vec![bits as u64 & int::mask(width)])),
+            Type::UPtr(_) | Type::UFuncPtr(_) => Some(self.plain(ty, vec![bits as u64])),
             _ => None,
         }
     }
 
-    /// A `double` value.
+    /// A `double` value; `None` if the type is another.
     pub fn value_from_f64(&self, ty: TypeId, value: f64) -> Option<Value> {
-        matches!(self.program().types.get(ty), Type::Double).then(|| Value::new(ty, vec![value.to_bits()]))
+        matches!(self.type_of_id(ty)?, Type::Double).then(|| self.plain(ty, vec![value.to_bits()]))
     }
 
-    /// A `float` value.
+    /// A `float` value; `None` if the type is another.
     pub fn value_from_f32(&self, ty: TypeId, value: f32) -> Option<Value> {
-        let is_float = matches!(self.program().types.get(ty), Type::Float);
-        is_float.then(|| Value::new(ty, vec![value.to_bits().into()]))
+        matches!(self.type_of_id(ty)?, Type::Float).then(|| self.plain(ty, vec![value.to_bits().into()]))
     }
 
-    /// The NULL of a reference type.
+    /// The NULL of a reference type; `None` if the type is another.
     pub fn null(&self, ty: TypeId) -> Option<Value> {
-        self.program().types.get(ty).is_general_reference().then(|| Value::new(ty, vec![0]))
+        self.type_of_id(ty)?.is_general_reference().then(|| self.plain(ty, vec![0]))
     }
 
-    /// A funcref.
-    pub fn funcref(&self, func: FuncId) -> Value {
-        let ty = self.program().funcs[func.index()].funcref_ty;
-        Value::new(ty, vec![mu_interp::decode::func_word(func)])
+    /// A funcref; `None` if there is no such function.
+    pub fn funcref(&self, func: FuncId) -> Option<Value> {
+        let ty = self.program().funcs.get(func.index())?.funcref_ty;
+        Some(self.plain(ty, vec![mu_interp::decode::func_word(func)]))
     }
 
     /// Reads a value of a type.
@@ -279,6 +328,7 @@ impl Mu {
     /// # Errors
     /// What is wrong with the text.
     pub fn value_from_text(&self, ty: TypeId, text: &str) -> Result<Value, String> {
+        self.type_of_id(ty).ok_or("there is no such type")?;
         let mut words = Vec::new();
         self.read_value(ty, text.trim(), 0, &mut words)?;
         Ok(self.hold(ty, words))
@@ -344,8 +394,11 @@ impl Mu {
         }
     }
 
-    /// The text of a value.
+    /// The text of a value; these words for one of another instance.
     pub fn value_to_text(&self, value: &Value) -> String {
+        if !self.owns(value) {
+            return "a value of another instance".into();
+        }
         let mut out = String::new();
         let words = value.words();
         let mut words = &*words;

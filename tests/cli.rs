@@ -211,7 +211,7 @@ fn reports_of_outcomes() {
 #[test]
 fn explain() {
     let topics =
-        ["MU-E3101", "U10", "SWAPSTACK", "add", "@uvm.new_stack", "futex.wait", "hybrid", "irnoderef"];
+        ["MU-E3101", "U10", "U26", "SWAPSTACK", "add", "@uvm.new_stack", "futex.wait", "hybrid", "irnoderef"];
     insta::assert_snapshot!(all(&topics.map(|topic| ["explain", topic]).each_ref().map(|line| &line[..])));
     // The same page by each of its names.
     for names in [

@@ -1,7 +1,11 @@
 //! What a client does wrong is refused as data, and nothing that was there before is lost.
 
-use mu_ir::ub::Ub;
-use mu_vm::{Mu, Options, Outcome, TrapAction, TrapContext, TrapHandler};
+use mu_vm::driver::NoTraps;
+use mu_vm::interp::frames::{NewStackFailure, PushFrameFailure};
+use mu_vm::ir::ids::{FuncId, MuId, TypeId};
+use mu_vm::ir::ub::Ub;
+use mu_vm::values::AccessError;
+use mu_vm::{Mu, Options, Outcome, StackRef, TrapAction, TrapContext, TrapHandler, Value};
 use std::fmt::Write as _;
 
 const TRAPS: &str = "
@@ -73,4 +77,233 @@ fn a_refused_bundle_gives_back_its_global_cells() {
     for i in 0..50 {
         assert!(mu.id_of(&format!("@l{i}")).is_some());
     }
+}
+
+const BUNDLE: &str = "
+    .typedef @i64 = int<64>
+    .typedef @double = double
+    .typedef @float = float
+    .typedef @pair = struct<@i64 @i64>
+    .typedef @rpair = ref<@pair>
+    .typedef @void = void
+    .typedef @ref = ref<@void>
+    .funcsig @sig = (@i64) -> (@i64)
+    .funcsig @rsig = (@rpair) -> ()
+    .funcdef @same VERSION %v <@sig> {
+        %entry(<@i64> %n):
+            RET %n
+    }
+    .funcdef @takes VERSION %v <@rsig> {
+        %entry(<@rpair> %r):
+            %i = GETIREF <@pair> %r
+            %p = LOAD <@pair> %i
+            RET ()
+    }
+    .funcdef @traps VERSION %v <@sig> {
+        %entry(<@i64> %n):
+            %r = TRAP <@i64> EXC(%nor() %exc()) KEEPALIVE(%n)
+        %nor():
+            RET @zero
+        %exc() [%e]:
+            RET @zero
+    }
+    .const @zero <@i64> = 0
+";
+
+fn instance(checked: bool) -> Mu {
+    let config = mu_vm::rt::runtime::Config { checked, ..Default::default() };
+    let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+    mu.load_bundle("bundle", BUNDLE).unwrap();
+    mu
+}
+
+/// Ids are plain numbers; those that stand for nothing are refused, by every function that takes one.
+#[test]
+fn ids_that_stand_for_nothing() {
+    let mut mu = instance(true);
+    let i64 = mu.type_named("@i64").unwrap();
+    let one = mu.value_from_int(i64, 1).unwrap();
+    for number in [mu.program().types.type_count() + 100, 1 << 20, u32::MAX as usize] {
+        let ty = TypeId(number as u32);
+        assert_eq!(mu.value_from_int(ty, 1), None);
+        assert_eq!(mu.value_from_f64(ty, 1.0), None);
+        assert_eq!(mu.value_from_f32(ty, 1.0), None);
+        assert_eq!(mu.null(ty), None);
+        assert_eq!(mu.value_from_members(ty, std::slice::from_ref(&one)), None);
+        assert!(mu.value_from_text(ty, "1").is_err());
+        assert_eq!(mu.new_object(ty, &one), Err(AccessError::NoValues));
+        assert_eq!(mu.new_bytes(ty, b"x"), Err(AccessError::WrongType));
+        let object = mu.new_object(i64, &one).unwrap();
+        assert_eq!(mu.load(&object, ty), Err(AccessError::NoValues));
+    }
+    for number in [mu.program().funcs.len(), 1 << 20, u32::MAX as usize] {
+        let func = FuncId(number as u32);
+        assert_eq!(
+            (mu.func_name(func), mu.params(func), mu.returns(func)),
+            (String::new(), &[][..], &[][..])
+        );
+        assert_eq!(mu.funcref(func), None);
+        assert!(matches!(mu.new_stack(func), Err(NewStackFailure::NoFunction)));
+        assert!(matches!(mu.call(func, vec![]), Outcome::Undefined(Ub::BadCallee, _)));
+        let stack = mu.new_stack(mu.func("@same").unwrap()).unwrap();
+        let pushed = mu.push_frame(stack, func);
+        assert!(matches!(pushed, Err(PushFrameFailure::Undefined(Ub::BadCallee))));
+    }
+    for id in [MuId(0), MuId(u32::MAX), MuId(1 << 20)] {
+        assert_eq!(mu.name_of(id), None);
+    }
+    assert!(!mu.set_watchpoint(7, true));
+}
+
+/// Words of stacks and cursors: any number is refused that is none of a living one.
+#[test]
+fn stacks_and_cursors_that_are_not_there() {
+    for checked in [true, false] {
+        let mut mu = instance(checked);
+        let same = mu.func("@same").unwrap();
+        let dead = mu.new_stack(same).unwrap();
+        assert!(mu.kill_stack(dead));
+        for stack in [StackRef::NULL, StackRef(u64::MAX), StackRef(1 << 40), StackRef(12345), dead] {
+            assert!(!mu.kill_stack(stack));
+            assert!(!mu.release_stack(stack));
+            assert_eq!(mu.new_cursor(stack).unwrap_err(), Ub::BadIntrospection);
+            assert!(matches!(
+                mu.push_frame(stack, same),
+                Err(PushFrameFailure::Undefined(Ub::BadIntrospection))
+            ));
+            assert_eq!(mu.expected_types(stack), None);
+            assert!(mu.backtrace(stack).top.is_empty());
+            let outcome = mu.run_thread(stack, vec![], &mut NoTraps, None);
+            assert!(matches!(outcome, Outcome::Undefined(Ub::BadBinding, _)), "{outcome:?}");
+        }
+        for word in [0, 1, u64::MAX, 1 << 32, dead.0] {
+            assert_eq!(mu.cursor_from_word(word).unwrap_err(), Ub::ClosedCursor);
+        }
+    }
+}
+
+/// A value of another instance is refused wherever one is taken, whether that instance still lives or not.
+#[test]
+fn values_of_another_instance() {
+    for checked in [true, false] {
+        for dropped in [false, true] {
+            let mut mu = instance(checked);
+            let mut other = instance(checked);
+            let types = ["@i64", "@pair", "@rpair"].map(|name| other.type_named(name).unwrap());
+            let [i64, pair, rpair] = types;
+            let number = other.value_from_int(i64, 7).unwrap();
+            let numbers = other.value_from_members(pair, &[number.clone(), number.clone()]).unwrap();
+            let object = other.new_object(pair, &numbers).unwrap();
+            let bytes_ref = other.program().predefined.bytes_ref;
+            let bytes = other.new_bytes(bytes_ref, b"text").unwrap();
+            assert_eq!(other.value_to_text(&number), "7");
+            if dropped {
+                drop(other);
+            }
+            let foreign = AccessError::Undefined(Ub::BadHandle);
+            assert_ne!(mu.value_from_int(i64, 7), Some(number.clone()), "equal ids, another instance");
+            assert_eq!(mu.members_of(&numbers), None);
+            assert_eq!(mu.value_from_members(pair, &[number.clone(), number.clone()]), None);
+            assert_eq!(mu.new_object(pair, &numbers), Err(foreign));
+            assert_eq!(mu.load(&object, pair), Err(foreign));
+            assert_eq!(mu.bytes_of(&bytes), Err(foreign));
+            assert_eq!(mu.value_to_text(&number), "a value of another instance");
+            for (function, value) in [("@same", &number), ("@takes", &object)] {
+                let func = mu.func(function).unwrap();
+                let outcome = mu.call(func, vec![value.clone()]);
+                assert!(matches!(outcome, Outcome::Undefined(Ub::BadHandle, _)), "{outcome:?}");
+            }
+            assert_eq!(mu.type_named("@rpair"), Some(rpair));
+            for throws in [false, true] {
+                let mut handler = Stranger { throws, value: number.clone(), object: object.clone() };
+                let argument = mu.value_from_int(i64, 1).unwrap();
+                let outcome = mu.call_with(mu.func("@traps").unwrap(), vec![argument], &mut handler, None);
+                assert!(matches!(outcome, Outcome::Undefined(Ub::BadHandle, _)), "{outcome:?}");
+            }
+        }
+    }
+}
+
+/// Answers a trap with values of another instance.
+struct Stranger {
+    throws: bool,
+    value: Value,
+    object: Value,
+}
+
+impl TrapHandler for Stranger {
+    fn handle_trap(&mut self, context: &mut TrapContext<'_>) -> TrapAction {
+        assert!(!context.set_threadlocal(&self.object));
+        assert!(context.threadlocal().is_null());
+        match self.throws {
+            true => TrapAction::ThrowExc(context.stack(), self.object.clone()),
+            false => TrapAction::PassValues(context.stack(), vec![self.value.clone()]),
+        }
+    }
+}
+
+/// Values of the wrong type.
+#[test]
+fn values_of_another_type() {
+    let mut mu = instance(true);
+    let types = ["@i64", "@double", "@float", "@pair"].map(|name| mu.type_named(name).unwrap());
+    let [i64, double, float, pair] = types;
+    let number = mu.value_from_int(i64, 1).unwrap();
+    assert_eq!(mu.value_from_int(double, 1), None);
+    assert_eq!((mu.value_from_f64(float, 1.0), mu.value_from_f32(double, 1.0)), (None, None));
+    assert_eq!((mu.null(i64), mu.null(pair)), (None, None));
+    assert_eq!(mu.members_of(&number), None);
+    assert_eq!(mu.value_from_members(pair, std::slice::from_ref(&number)), None);
+    assert_eq!(mu.new_object(pair, &number), Err(AccessError::WrongType));
+    assert_eq!(mu.new_bytes(i64, b""), Err(AccessError::WrongType));
+    assert_eq!(mu.load(&number, i64), Err(AccessError::NoReference));
+    assert_eq!(mu.bytes_of(&number), Err(AccessError::NoReference));
+    let object = mu.new_object(i64, &number).unwrap();
+    assert_eq!(mu.load(&object, double), Err(AccessError::Undefined(Ub::WrongLocationType)));
+    let takes = mu.func("@takes").unwrap();
+    for arguments in [vec![], vec![number.clone()], vec![object, number]] {
+        let outcome = mu.call(takes, arguments);
+        assert!(matches!(outcome, Outcome::Undefined(Ub::BadBinding, _)), "{outcome:?}");
+    }
+}
+
+/// A cursor kept across the end of its stack does not come to stand on a frame of the stack that is made next.
+#[test]
+fn a_cursor_does_not_move_to_the_next_stack() {
+    // Checked mode does not let a stack be killed while a cursor on it is open.
+    let mut mu = instance(false);
+    let same = mu.func("@same").unwrap();
+    let old = mu.new_stack(same).unwrap();
+    let mut cursor = mu.new_cursor(old).unwrap();
+    assert!(mu.cur_func(&cursor).is_ok());
+    assert!(mu.kill_stack(old));
+    for _ in 0..3 {
+        let new = mu.new_stack(mu.func("@takes").unwrap()).unwrap();
+        assert_ne!(new, old);
+        let fresh = mu.new_cursor(new).unwrap();
+        assert_eq!(mu.cur_func(&cursor), Err(Ub::ClosedCursor));
+        assert_eq!(mu.cur_func_ver(&cursor), Err(Ub::ClosedCursor));
+        assert_eq!(mu.cur_inst(&cursor), Err(Ub::ClosedCursor));
+        assert_eq!(mu.dump_keepalives(&cursor), Err(Ub::ClosedCursor));
+        assert_eq!(mu.next_frame(&mut cursor), Err(Ub::ClosedCursor));
+        assert_eq!(mu.copy_cursor(&cursor).unwrap_err(), Ub::ClosedCursor);
+        assert_eq!(mu.pop_frames_to(&cursor), Err(Ub::ClosedCursor));
+        assert!(mu.cur_func(&fresh).is_ok());
+    }
+}
+
+/// `Mu::call` leaves no stack behind that nobody could let go.
+#[test]
+fn calls_that_end_at_a_trap_leave_no_stack() {
+    let config = mu_vm::rt::runtime::Config { stacks_max: 4, ..Default::default() };
+    let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+    mu.load_bundle("bundle", BUNDLE).unwrap();
+    let (traps, i64) = (mu.func("@traps").unwrap(), mu.type_named("@i64").unwrap());
+    for number in 0..20 {
+        let argument = mu.value_from_int(i64, number).unwrap();
+        let outcome = mu.call(traps, vec![argument]);
+        assert!(matches!(outcome, Outcome::Trap(..)), "{outcome:?}");
+    }
+    mu.collect();
+    assert_eq!(mu.runtime().stacks.alive(), 0);
 }

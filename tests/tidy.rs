@@ -1,6 +1,7 @@
 //! House rules that can be checked: arrows between crates, sizes of files and functions, where `unsafe` may stand,
-//! links in the documents, error codes that nothing provokes.
+//! links in the documents, error codes that nothing provokes, undefined behaviours that nothing raises.
 
+use mu_vm::ir::ub::{Ub, When};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,9 @@ fn read(path: &Path) -> String {
 fn name(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
+
+/// Where the unit tests of a file begin, if they stand in it: always at its end.
+const UNIT_TESTS: &str = "#[cfg(test)]\nmod tests {";
 
 /// [I1]: which crates of the project each crate may depend on.
 #[test]
@@ -182,7 +186,7 @@ fn every_error_code_is_provoked() {
         }
     }
     for path in sources() {
-        if let Some((_, tests)) = read(&path).split_once("#[cfg(test)]") {
+        if let Some((_, tests)) = read(&path).split_once(UNIT_TESTS) {
             provoked.push_str(tests);
         }
     }
@@ -194,4 +198,155 @@ fn every_error_code_is_provoked() {
         .map(|code| format!("{} {}", code.text(), code.name))
         .collect();
     assert!(silent.is_empty(), "no script or test provokes\n{}", silent.join("\n"));
+}
+
+/// Lines of a source without comments, unit tests and places that only look at a value: `==`, `matches!`, patterns.
+fn constructing_lines(text: &str) -> String {
+    let code = text.split(UNIT_TESTS).next().unwrap_or("");
+    let mut lines = String::new();
+    for line in code.lines() {
+        let line = line.split("//").next().unwrap_or("");
+        let looks = ["== ", "!= "].iter().any(|compares| line.contains(&format!("{compares}Ub::")));
+        if !looks && !line.contains("matches!(") {
+            lines.push_str(line.rsplit("=> ").next().unwrap_or(line));
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+/// Whether a text has the word, not as a part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let after = text[at + word.len()..].chars().next();
+        !after.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    })
+}
+
+/// The column "reported" of the undefined behaviours against the sources, and each that is raised against the scripts.
+#[test]
+fn undefined_behaviours_are_raised_as_their_table_says() {
+    let mut raising = String::new();
+    for folder in ["src", "tiers"] {
+        for path in files(folder, &[".rs"]) {
+            let name = name(&path);
+            if name != "src/ir/ub.rs" && !name.contains("/tests") {
+                raising.push_str(&constructing_lines(&read(&path)));
+            }
+        }
+    }
+    let scripts: String = files("tests/conformance", &[".uir"]).iter().map(|path| read(path)).collect();
+    let tests: String = files("tests", &[".rs"]).iter().map(|path| read(path)).collect();
+    let units: String = files("src", &["tests.rs"]).iter().map(|path| read(path)).collect();
+    let mut wrong = Vec::new();
+    for &ub in Ub::ALL {
+        let variant = format!("Ub::{ub:?}");
+        let (raised, never) = (has_word(&raising, &variant), ub.reported() == When::Never);
+        if raised == never {
+            wrong.push(format!("{} {variant}: raised is {raised}, but the table says otherwise", ub.id()));
+        }
+        if never && ub.note().is_empty() {
+            wrong.push(format!("{} {variant} is never reported, and the table does not say why", ub.id()));
+        }
+        let expected = format!("ub {}", ub.id());
+        let tested =
+            has_word(&scripts, &expected) || has_word(&tests, &variant) || has_word(&units, &variant);
+        if raised && !tested {
+            wrong.push(format!("{} {variant}: no script or test expects it", ub.id()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// [I3]: no arm for "all others" beside arms that name instructions, common instructions, families or type rules. Where
+/// such a match stands, a new row of the table must not compile until somebody has decided.
+#[test]
+fn matches_over_the_instruction_table_have_no_wildcard_arms() {
+    let mut found = Vec::new();
+    let in_rooms = ["tiers", "src/ir/verify"].iter().flat_map(|folder| files(folder, &[".rs"]));
+    for path in in_rooms.chain([root().join("src/ir/eval.rs")]) {
+        let text = read(&path);
+        let code = text.split(UNIT_TESTS).next().unwrap_or("");
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let pattern = line.trim_start().split(" =>").next().unwrap_or("");
+            let wildcard = pattern == "_" || pattern.chars().all(|letter| letter.is_ascii_lowercase());
+            if !wildcard || pattern.is_empty() || !line.contains("=>") {
+                continue;
+            }
+            let indent = |line: &str| line.len() - line.trim_start().len();
+            let depth = indent(line);
+            // The arms before it, up to the line that opens the match.
+            let arms =
+                lines[..at].iter().rev().take_while(|before| before.is_empty() || indent(before) >= depth);
+            let arms = arms.filter(|before| indent(before) == depth);
+            let mut patterns = arms.map(|arm| arm.split("=>").next().unwrap_or(arm));
+            let named = ["Op::", "CommInst::", "Inst::", "Family::", "Rule::"];
+            if patterns.any(|pattern| named.iter().any(|name| pattern.contains(name))) {
+                found.push(format!("{}:{}: {}", name(&path), at + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "wildcard arms:\n{}", found.join("\n"));
+}
+
+/// Every row of the decisions in ARCHITECTURE.md names scripts or Rust tests, and they exist.
+#[test]
+fn decisions_are_shown_by_scripts_or_tests() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let section = text.split("\n## ").find(|section| section.starts_with("Decisions")).unwrap_or("");
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 30, "the table of decisions was not found");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let [point, _, shown_by] = cells[..] else {
+            wrong.push(format!("{row}\n    must have three cells: point, decision, shown by"));
+            continue;
+        };
+        for shown in shown_by.split(", ") {
+            let exists = match shown.split_once(": ") {
+                Some((file, test)) => {
+                    let path = root().join(file);
+                    path.exists() && read(&path).contains(&format!("fn {test}("))
+                }
+                None => shown.ends_with(".uir") && root().join("tests/conformance").join(shown).exists(),
+            };
+            if !exists {
+                wrong.push(format!("{point}: there is no {shown}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every function of the Rust interface that takes an id, a value, a stack or a cursor is called wrongly in a test.
+#[test]
+fn every_function_of_the_interface_is_misused() {
+    let misuse = read(&root().join("tests/misuse.rs")) + &read(&root().join("src/introspect/tests.rs"));
+    let rooms = [
+        "src/lib.rs",
+        "src/values.rs",
+        "src/driver.rs",
+        "src/introspect/mod.rs",
+        "src/trace.rs",
+        "src/os_threads.rs",
+    ];
+    let takes = ["TypeId", "FuncId", "MuId", "&Value", "[Value]", "Vec<Value>", "StackRef", "Cursor"];
+    let (mut found, mut missing) = (0, Vec::new());
+    for path in rooms.map(|room| root().join(room)).iter().filter(|path| path.exists()) {
+        for function in read(path).split("    pub fn ").skip(1) {
+            let header = function.split('{').next().unwrap_or("");
+            let name = header.split(['(', '<']).next().unwrap_or("");
+            let parameters = header.split(") ->").next().unwrap_or(header);
+            if takes.iter().any(|kind| parameters.contains(kind)) {
+                found += 1;
+                if !misuse.contains(&format!(".{name}(")) {
+                    missing.push(format!("{}: {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 25, "only {found} functions were found");
+    assert!(missing.is_empty(), "tests/misuse.rs does not call\n{}", missing.join("\n"));
 }

@@ -19,7 +19,7 @@ use super::render::{ErrorFormat, Reporter};
 use clap::Args;
 use mu_vm::ir::codes::{self, Code};
 use mu_vm::ir::table::{CommInst, CommParams, Ct, Effect, Effects, Expose, Op, TYPE_CTORS, TypeCtorRow};
-use mu_vm::ir::ub::Ub;
+use mu_vm::ir::ub::{Ub, When};
 use mu_vm::text;
 use std::fmt::Write as _;
 
@@ -114,9 +114,10 @@ fn list() -> String {
     for row in TYPE_CTORS {
         let _ = writeln!(out, "  {:<20} {}", [row.keyword, row.params].concat(), row.meaning);
     }
-    let _ = writeln!(out, "\nUndefined behaviours");
-    for ub in Ub::ALL {
-        let _ = writeln!(out, "  {:<4} {}", ub.id(), ub.title());
+    let _ = writeln!(out, "\nUndefined behaviours (* is not reported; `mu explain U26` says why)");
+    for &ub in Ub::ALL {
+        let mark = if ub.reported() == When::Never { '*' } else { ' ' };
+        let _ = writeln!(out, "{mark} {:<4} {}", ub.id(), ub.title());
     }
     let _ = writeln!(out, "\nError codes");
     for code in codes::all() {
@@ -213,6 +214,13 @@ fn ub_page(ub: Ub) -> String {
     if !who.is_empty() {
         field(&mut out, "Met by", &who.join(" "));
     }
+    let reported = match ub.reported() {
+        When::Always => "whenever it happens",
+        When::Checked => "in checked mode, the default",
+        When::Never => "never",
+    };
+    let note = if ub.note().is_empty() { String::new() } else { format!("; {}", ub.note()) };
+    field(&mut out, "Reported", &format!("{reported}{note}"));
     field(&mut out, "See", ub.anchor());
     out
 }

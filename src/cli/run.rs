@@ -162,6 +162,7 @@ fn start(
             NewStackFailure::FrameTooLarge => {
                 (Exit::Start, "its frame is larger than a stack (--stack)".into())
             }
+            NewStackFailure::NoFunction => (Exit::Start, "there is no such function".into()),
             NewStackFailure::Event(Event::Unsupported(what)) => (Exit::Unsupported, what),
             NewStackFailure::Event(event) => (Exit::Start, format!("{event:?}")),
         };

@@ -135,6 +135,7 @@ fn new_instance(script: &Script, tier: Tier, config: &Config) -> Result<Mu, Stri
     let mut config = Config { lenient: wanted.lenient || config.lenient, ..config.clone() };
     config.stack_bytes = wanted.stack_bytes.unwrap_or(config.stack_bytes);
     config.heap_bytes = wanted.heap_bytes.unwrap_or(config.heap_bytes);
+    config.stacks_max = wanted.stacks_max.unwrap_or(config.stacks_max);
     config.threads_max = wanted.threads_max.unwrap_or(config.threads_max);
     config.os_threads &= !wanted.virtual_time;
     let schedule = &mut config.schedule;

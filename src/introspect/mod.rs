@@ -205,8 +205,11 @@ impl Mu {
     ///
     /// # Errors
     /// If the stack is not READY, if its top frame waits for other types than the function returns
-    /// ([`Ub::BadIntrospection`]), or if there is no room ([`Ub::StackOverflow`]).
+    /// ([`Ub::BadIntrospection`]), if there is no room ([`Ub::StackOverflow`]) or no such function ([`Ub::BadCallee`]).
     pub fn push_frame(&mut self, stack: StackRef, func: FuncId) -> Result<(), PushFrameFailure> {
+        if !self.has_func(func) {
+            return Err(PushFrameFailure::Undefined(Ub::BadCallee));
+        }
         let machine = &mut *self.machine;
         machine.interp.push_frame(&mut machine.rt, stack, func)
     }

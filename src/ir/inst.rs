@@ -1,7 +1,7 @@
 //! Instructions as data: one uniform record, before and after linking.
 //!
 //! Every instruction is an [`Inst`]: an [`Op`] and lists of what the written form of that op holds. One record for all
-//! ops wastes some bytes, but parser, printer, linker, verifier and generator each become one loop over
+//! ops wastes some bytes, but parser, printer, linker, verifier and builder each become one loop over
 //! [`crate::table::Form::parts`] instead of sixty cases. What the tiers execute is decoded from it and compact.
 //!
 //! Where the parts of a form go:

@@ -15,7 +15,7 @@
 //! * This crate depends on no other crate of the project and holds no `unsafe` code.
 //! * [`table`] is the only place that knows an instruction's shape, type rule, effects, undefined behaviours, id and
 //!   meaning. Parser, printer, verifier, tiers and documentation ask the table.
-//! * The meaning of pure operations exists once, in [`semantics`].
+//! * The meaning of pure operations exists once, in [`semantics`]; [`eval`] applies it to an instruction of the table.
 //! * Nothing here depends on the iteration order of a hash map.
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ pub mod builder;
 pub mod codes;
 pub mod diag;
 pub mod draft;
+pub mod eval;
 pub mod ids;
 pub mod inst;
 pub mod link;

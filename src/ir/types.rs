@@ -167,10 +167,44 @@ pub type Type = TypeCtor<TypeId, SigId>;
 impl Type {
     /// `int`, pointers, `float`, `double`, general reference types and `tagref64` (type-system, "scalar types").
     pub fn is_scalar(&self) -> bool {
-        !matches!(
-            self,
-            Type::Struct(_) | Type::Hybrid { .. } | Type::Array(..) | Type::Vector(..) | Type::Void
-        )
+        match self {
+            Type::Int(_)
+            | Type::Float
+            | Type::Double
+            | Type::UPtr(_)
+            | Type::UFuncPtr(_)
+            | Type::Ref(_)
+            | Type::IRef(_)
+            | Type::WeakRef(_)
+            | Type::TagRef64
+            | Type::FuncRef(_)
+            | Type::ThreadRef
+            | Type::StackRef
+            | Type::FrameCursorRef
+            | Type::IrBuilderRef => true,
+            Type::Struct(_) | Type::Hybrid { .. } | Type::Array(..) | Type::Vector(..) | Type::Void => false,
+        }
+    }
+
+    /// Whether a location of this type can be accessed atomically (portability, Instructions; widths as decided).
+    pub fn is_atomic(&self) -> bool {
+        match self {
+            Type::Int(width) => *width >= 8,
+            Type::Float
+            | Type::Double
+            | Type::UPtr(_)
+            | Type::UFuncPtr(_)
+            | Type::Ref(_)
+            | Type::IRef(_)
+            | Type::WeakRef(_)
+            | Type::TagRef64
+            | Type::FuncRef(_)
+            | Type::ThreadRef
+            | Type::StackRef
+            | Type::FrameCursorRef
+            | Type::IrBuilderRef => true,
+            Type::Struct(_) | Type::Hybrid { .. } | Type::Array(..) | Type::Vector(..) | Type::Void => false,
+        }
     }
 
     /// `float` or `double`.
@@ -201,9 +235,25 @@ impl Type {
     /// Types `EQ` and `NE` work on.
     pub fn is_eq_comparable(&self) -> bool {
         match self {
-            Type::Int(_) => true,
-            Type::WeakRef(_) => false,
-            _ => self.is_pointer() || self.is_general_reference(),
+            Type::Int(_)
+            | Type::UPtr(_)
+            | Type::UFuncPtr(_)
+            | Type::Ref(_)
+            | Type::IRef(_)
+            | Type::FuncRef(_)
+            | Type::ThreadRef
+            | Type::StackRef
+            | Type::FrameCursorRef
+            | Type::IrBuilderRef => true,
+            Type::Float
+            | Type::Double
+            | Type::WeakRef(_)
+            | Type::TagRef64
+            | Type::Struct(_)
+            | Type::Hybrid { .. }
+            | Type::Array(..)
+            | Type::Vector(..)
+            | Type::Void => false,
         }
     }
 

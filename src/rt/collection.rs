@@ -4,8 +4,10 @@
 //!
 //! * at NEW and NEWHYBRID, by the interpreter, after it has saved its frame;
 //! * at `@uvm.new_stack`, likewise;
+//! * at an instruction of `@uvm.meta.*` for which there was no room, likewise; the instruction is then done again;
 //! * in the stress mode `safepoint` before an instruction is executed, likewise;
-//! * when a client allocates or makes a stack, between the instructions of all threads.
+//! * when a client allocates, makes a stack, loads HAIL or asks for a collection, and when a Mu trap handler gets its
+//!   stack: between the instructions of all threads.
 //!
 //! Everywhere else words of references may be held in Rust variables. The rule for whoever changes the callers: no
 //! word read before a collection point is used after it, unless it was read again from a slot, a handle, a cell or the

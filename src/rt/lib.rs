@@ -1,6 +1,6 @@
 //! The runtime of Mu: object layout, heap, memory access, stacks, threads, native calls.
 //!
-//! Both tiers stand on this crate and share its data structures; it knows nothing of either. This is the project's
+//! The tiers stand on this crate and share its data structures; it knows nothing of them. This is the project's
 //! layer of `unsafe`: everything above it that is not a code generator is safe Rust.
 //!
 //! | module     | what                                                                   |

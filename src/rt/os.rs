@@ -2,7 +2,7 @@
 //!
 //! **What.** [`Reservation`], a range of address space that is unmapped when dropped, and typed errors.
 //!
-//! **Why this way.** Everything big (heap, side tables, stacks) is *one* mapping made at the start with
+//! **Why this way.** Everything big (the heap with its side tables, each stack) is *one* mapping, made with
 //! `MAP_NORESERVE`: pages cost nothing until touched, arrive zeroed (which is Mu's initial value of everything),
 //! and addresses never change, so that metadata is found by arithmetic. Dropping the owner gives all of it back,
 //! which is how many instances can live and die in one process.

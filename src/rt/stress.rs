@@ -1,4 +1,4 @@
-//! Stress modes of the collector (research F6, F12): collections where nobody expects them.
+//! Stress modes of the collector: collections where nobody expects them.
 //!
 //! | text       | meaning                                                                                       |
 //! |------------|-----------------------------------------------------------------------------------------------|

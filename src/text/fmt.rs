@@ -335,16 +335,9 @@ fn column_width(gap: &str, least: usize) -> usize {
 mod tests {
     use super::*;
 
+    /// The tokens; spaces at the end of a comment do not count.
     fn tokens(text: &str) -> Vec<(Kind, &str)> {
-        let mut lexer = Lexer::new(text);
-        let mut out = Vec::new();
-        loop {
-            let token = lexer.next_with_comments();
-            if token.kind == Kind::Eof {
-                return out;
-            }
-            out.push((token.kind, text[token.start as usize..token.end as usize].trim_end()));
-        }
+        crate::test::kinds(text).into_iter().map(|(kind, text)| (kind, text.trim_end())).collect()
     }
 
     fn formatted(text: &str) -> String {

@@ -338,18 +338,7 @@ impl<'a> Lexer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn kinds(text: &str) -> Vec<(Kind, &str)> {
-        let mut lexer = Lexer::new(text);
-        let mut out = Vec::new();
-        loop {
-            let token = lexer.next_with_comments();
-            if token.kind == Kind::Eof {
-                return out;
-            }
-            out.push((token.kind, &text[token.start as usize..token.end as usize]));
-        }
-    }
+    use crate::test::kinds;
 
     fn one(text: &str) -> Kind {
         let all = kinds(text);

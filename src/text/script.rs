@@ -75,6 +75,8 @@ pub struct Options {
     pub fuel: Option<u64>,
     /// Whether harmless type mismatches are warnings.
     pub lenient: bool,
+    /// Most stacks at a time.
+    pub stacks_max: Option<usize>,
     /// Most threads of a call at a time.
     pub threads_max: Option<usize>,
     /// The seed of the scheduler.
@@ -519,6 +521,9 @@ impl Reader {
                 Some(("stack", size)) => options.stack_bytes = Some(bytes(size)?),
                 Some(("heap", size)) => options.heap_bytes = Some(bytes(size)?),
                 Some(("fuel", fuel)) => options.fuel = Some(decimal(fuel)?),
+                Some(("stacks", count)) => {
+                    options.stacks_max = Some(usize::try_from(decimal(count)?).unwrap_or(usize::MAX));
+                }
                 Some(("threads", count)) => {
                     options.threads_max = Some(usize::try_from(decimal(count)?).unwrap_or(usize::MAX));
                 }
@@ -529,8 +534,8 @@ impl Reader {
                 Some(("spurious-wakes", rate)) => options.spurious_wakes = Some(percent(rate)?),
                 _ => {
                     return Err(format!(
-                        "there is no option `{word}`: stack=, heap=, fuel=, threads=, schedule=, seeds=, preempt=, \
-                         weak-failures=, spurious-wakes=, virtual-time and lenient are"
+                        "there is no option `{word}`: stack=, heap=, fuel=, stacks=, threads=, schedule=, seeds=, \
+                         preempt=, weak-failures=, spurious-wakes=, virtual-time and lenient are"
                     ));
                 }
             }

@@ -15,8 +15,9 @@
 //!
 //! One instruction of the IR is one [`Instr`]; a program counter is an index into [`Code::instrs`].
 
+use mu_ir::eval::{Lane, LaneOp};
 use mu_ir::ids::{BlockIdx, FuncId, FuncVerId, InstIdx, SigId, TypeId};
-use mu_ir::table::{CommInst, MemOrder, Op, RmwOp};
+use mu_ir::table::{AllocOp, CommFamily, CommInst, MemOrder, Op, RmwOp};
 use mu_rt::layout::LeafKind;
 use std::sync::Arc;
 
@@ -100,12 +101,12 @@ pub struct NativeCallInfo {
 /// Operands and shape of an element-wise operation.
 #[derive(Clone, Debug)]
 pub struct LaneInfo {
-    /// The instruction.
-    pub op: Op,
+    /// The operation.
+    pub op: LaneOp,
     /// What one lane of the operands is.
-    pub from: LaneKind,
+    pub from: Lane,
     /// What one lane of the result is.
-    pub to: LaneKind,
+    pub to: Lane,
     /// Number of lanes; 1 for scalars.
     pub lanes: u32,
     /// Operands.
@@ -120,26 +121,6 @@ pub struct LaneInfo {
     pub exc: u32,
     /// Status results: slots of N, Z, C, V or [`NONE`].
     pub status: [Slot; 4],
-}
-
-/// What a lane is for arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneKind {
-    /// Integer of up to 64 bits; pointers and references count as 64-bit integers.
-    Int(u8),
-    /// 128-bit integer, two words.
-    Wide,
-    /// `float`
-    F32,
-    /// `double`
-    F64,
-}
-
-impl LaneKind {
-    /// Words of a lane.
-    pub fn words(self) -> u32 {
-        if self == LaneKind::Wide { 2 } else { 1 }
-    }
 }
 
 /// A memory access of several leaves, or with an order.
@@ -181,7 +162,7 @@ pub struct AccessInfo {
 #[derive(Clone, Debug)]
 pub struct AllocInfo {
     /// NEW, NEWHYBRID, ALLOCA or ALLOCAHYBRID.
-    pub op: Op,
+    pub op: AllocOp,
     /// Type of the allocation unit.
     pub ty: TypeId,
     /// Slot of the length, or [`NONE`].
@@ -268,8 +249,8 @@ pub struct SwitchInfo {
 /// A common instruction.
 #[derive(Clone, Debug)]
 pub struct CommInfo {
-    /// Which.
-    pub inst: CommInst,
+    /// Which, as a member of its family.
+    pub inst: CommFamily,
     /// First slots of its operands.
     pub args: List,
     /// First slots of its results.
@@ -863,7 +844,76 @@ impl Code {
             Instr::Trap { resume }
             | Instr::Watchpoint { resume, .. }
             | Instr::TrapUndefined { resume, .. } => resume,
-            _ => NONE,
+            // Nobody binds a stack here: NEWTHREAD and common instructions are completed by the driver.
+            Instr::Add { .. }
+            | Instr::Sub { .. }
+            | Instr::Mul { .. }
+            | Instr::Shl { .. }
+            | Instr::LShr { .. }
+            | Instr::AShr { .. }
+            | Instr::And { .. }
+            | Instr::Or { .. }
+            | Instr::Xor { .. }
+            | Instr::SDiv { .. }
+            | Instr::SRem { .. }
+            | Instr::UDiv { .. }
+            | Instr::URem { .. }
+            | Instr::Eq { .. }
+            | Instr::Ne { .. }
+            | Instr::SGe { .. }
+            | Instr::SGt { .. }
+            | Instr::SLe { .. }
+            | Instr::SLt { .. }
+            | Instr::UGe { .. }
+            | Instr::UGt { .. }
+            | Instr::ULe { .. }
+            | Instr::ULt { .. }
+            | Instr::FAdd64 { .. }
+            | Instr::FSub64 { .. }
+            | Instr::FMul64 { .. }
+            | Instr::FDiv64 { .. }
+            | Instr::FAdd32 { .. }
+            | Instr::FSub32 { .. }
+            | Instr::FMul32 { .. }
+            | Instr::FDiv32 { .. }
+            | Instr::FCmp64 { .. }
+            | Instr::FCmp32 { .. }
+            | Instr::Trunc { .. }
+            | Instr::SExt { .. }
+            | Instr::Move { .. }
+            | Instr::Lanes { .. }
+            | Instr::Select { .. }
+            | Instr::SelectLanes { .. }
+            | Instr::Branch { .. }
+            | Instr::Branch2 { .. }
+            | Instr::Switch { .. }
+            | Instr::TailCall { .. }
+            | Instr::Ret { .. }
+            | Instr::Throw { .. }
+            | Instr::CopyWords { .. }
+            | Instr::InsertWords { .. }
+            | Instr::ExtractElement { .. }
+            | Instr::InsertElement { .. }
+            | Instr::Shuffle { .. }
+            | Instr::Alloc { .. }
+            | Instr::GetIRef { .. }
+            | Instr::PtrOffset { .. }
+            | Instr::FieldIRef { .. }
+            | Instr::CheckedFieldIRef { .. }
+            | Instr::FarFieldIRef { .. }
+            | Instr::VarPartIRef { .. }
+            | Instr::IndexIRef { .. }
+            | Instr::LoadLeaf { .. }
+            | Instr::StoreLeaf { .. }
+            | Instr::Load { .. }
+            | Instr::Store { .. }
+            | Instr::CmpXchg { .. }
+            | Instr::AtomicRmw { .. }
+            | Instr::Fence { .. }
+            | Instr::WpBranch { .. }
+            | Instr::NewThread { .. }
+            | Instr::Comm { .. }
+            | Instr::Unsupported { .. } => NONE,
         };
         self.resumes.get(resume as usize)
     }

@@ -15,6 +15,7 @@ use crate::control_flow::{self, Entered};
 use crate::{Tracer, aggregates, basic_operations, memory_operations, native_calls, stacks, threads};
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::{conv, float, int};
+use mu_ir::table::{BuilderInst, MetaInst};
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{CellsFrom, FRAME_HEADER_BYTES, LINKAGE_BYTES, Region, Stack};
@@ -52,9 +53,9 @@ pub enum AloneInstruction {
     /// `@uvm.new_stack` that may collect.
     NewStack(u32),
     /// `@uvm.meta.*`
-    Meta(u32),
+    Meta(u32, MetaInst),
     /// `@uvm.irbuilder.*`
-    IrBuilder(u32),
+    IrBuilder(u32, BuilderInst),
 }
 
 /// What the instructions of a running thread see around their frame.
@@ -628,7 +629,9 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
             let is_enabled = cx.rt.watchpoints.get(&wpid).copied().unwrap_or(false);
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
-        Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc, cx.rt, thread),
+        Instr::CCall { info } => {
+            native_calls::ccall(here, &code.native_calls[info as usize], pc, cx.rt, thread)
+        }
         Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], cx),
         Instr::SwapStack { info } => stacks::swap_stack(here, &code.swaps[info as usize], pc, cx, thread),
         Instr::Comm { info } => {

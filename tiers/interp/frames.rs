@@ -206,6 +206,8 @@ pub enum NewStackFailure {
     Stack(NewStackError),
     /// The bottom frame does not fit a stack.
     FrameTooLarge,
+    /// There is no function with this id.
+    NoFunction,
     /// The function cannot be decoded.
     Event(Event),
 }

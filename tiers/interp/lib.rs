@@ -19,13 +19,14 @@
 //! on the Mu stack ([`mu_rt::stack`]): the interpreter never recurses on the host stack, so a frame can be paused,
 //! inspected, popped or pushed anywhere, and deep recursion costs only Mu stack.
 //!
-//! What it guarantees. No `unsafe` code; all accesses to frames are checked. With [`mu_rt::runtime::Config::checked`]
-//! (the default) undefined behaviour is detected before it happens and ends the run with its id and place.
+//! What it guarantees. No `unsafe` code; all accesses to frames are checked. Undefined behaviour is reported before it
+//! happens, with its id and place, and ends the run: which kinds, and which only with
+//! [`mu_rt::runtime::Config::checked`] (the default), is a column of [`mu_ir::ub`].
 //!
 //! Architecture invariants
 //! * This crate sees `mu_ir` and `mu_rt` only.
-//! * The match over [`code::Instr`] has no wildcard arm; [`decode`]'s match over `Op` neither.
-//! * Pure operations are computed by `mu_ir::semantics`.
+//! * The match over [`code::Instr`] has no wildcard arm; the matches over families of instructions neither.
+//! * Pure operations are computed by `mu_ir::semantics`; which one an instruction means says `mu_ir::eval`.
 #![forbid(unsafe_code)]
 
 pub mod aggregates;
@@ -129,11 +130,12 @@ impl Interp {
                 let info = &code.comms[number as usize];
                 Ok(stacks::new_stack_collecting(&here, info, codes, current, rt, thread))
             }
-            AloneInstruction::Meta(number) => {
-                stacks::metacircular(&here, &code.comms[number as usize], codes, current, rt, thread)
+            AloneInstruction::Meta(number, inst) => {
+                let info = &code.comms[number as usize];
+                stacks::metacircular(&here, info, inst, codes, current, rt, thread)
             }
-            AloneInstruction::IrBuilder(number) => {
-                Ok(irbuilder::comm(&here, &code.comms[number as usize], rt))
+            AloneInstruction::IrBuilder(number, inst) => {
+                Ok(irbuilder::comm(&here, &code.comms[number as usize], inst, rt))
             }
         };
         match flow {

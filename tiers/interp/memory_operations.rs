@@ -8,7 +8,7 @@ use crate::code::{AccessInfo, AllocInfo, Code, FieldInfo, IndexInfo, Slot};
 use crate::exec::{AloneInstruction, Cx, Flow, Here};
 use crate::frames::Maps;
 use mu_ir::ids::TypeId;
-use mu_ir::table::{MemOrder, Op, RmwOp};
+use mu_ir::table::{AllocOp, MemOrder, RmwOp};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{LeafKind, Shape};
 use mu_rt::memory::{CellInfo, Checker};
@@ -190,14 +190,14 @@ pub(crate) fn alloc(
     thread: &mut Thread,
 ) -> (Flow, u64) {
     let address = length(here, info).and_then(|count| match info.op {
-        Op::New | Op::NewHybrid => match cx.rt.config.gc_stress.at_allocations() {
+        AllocOp::New | AllocOp::NewHybrid => match cx.rt.config.gc_stress.at_allocations() {
             false => cx.rt.try_new(&mut thread.buffer, info.ty, count),
             true => None,
         },
-        _ => alloca(here, info, cx, count),
+        AllocOp::Alloca | AllocOp::AllocaHybrid => alloca(here, info, cx, count),
     });
     let flow = match (address, info.op) {
-        (None, Op::New | Op::NewHybrid) => Flow::Alone(AloneInstruction::New(number)),
+        (None, AllocOp::New | AllocOp::NewHybrid) => Flow::Alone(AloneInstruction::New(number)),
         (address, _) => allocated(here, info, address),
     };
     (flow, here.region.sp(here.fp))

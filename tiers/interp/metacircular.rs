@@ -11,7 +11,7 @@ use crate::decode::func_of_word;
 use crate::exec::{Flow, Here};
 use crate::frames::{self, PushFailure};
 use mu_ir::ids::{FuncId, MuId};
-use mu_ir::table::CommInst;
+use mu_ir::table::MetaInst;
 use mu_ir::ub::Ub;
 use mu_rt::runtime::{MuTrapHandler, Runtime};
 use mu_rt::stack::StackRef;
@@ -22,34 +22,34 @@ use std::sync::Arc;
 pub(crate) fn comm(
     here: &Here<'_>,
     info: &CommInfo,
+    inst: MetaInst,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
 ) -> Result<Flow, FuncId> {
     let args = here.code.list(info.args);
     let arg = |index: usize| here.get(args[index]);
-    let outcome = match info.inst {
-        CommInst::MetaIdOf => id_of(rt, arg(0)),
-        CommInst::MetaNameOf => name_of(rt, arg(0) as u32),
-        CommInst::MetaLoadBundle => return Ok(load(rt, arg(0), false)),
-        CommInst::MetaLoadHail => return Ok(load(rt, arg(0), true)),
-        CommInst::MetaNewCursor => rt.stacks.new_cursor(StackRef(arg(0))),
-        CommInst::MetaNextFrame => rt.stacks.next_frame(arg(0)).map(|()| 0),
-        CommInst::MetaCopyCursor => rt.stacks.copy_cursor(arg(0)),
-        CommInst::MetaCloseCursor => rt.stacks.close_cursor(arg(0)).map(|()| 0),
-        CommInst::MetaCurFunc => frame_ids(codes, rt, arg(0)).map(|ids| ids.func.0.into()),
-        CommInst::MetaCurFuncVer => frame_ids(codes, rt, arg(0)).map(|ids| ids.version.0.into()),
-        CommInst::MetaCurInst => frame_ids(codes, rt, arg(0)).map(|ids| ids.inst.0.into()),
-        CommInst::MetaDumpKeepalives => dump_keepalives(codes, rt, arg(0)),
-        CommInst::MetaPopFramesTo => {
+    let outcome = match inst {
+        MetaInst::MetaIdOf => id_of(rt, arg(0)),
+        MetaInst::MetaNameOf => name_of(rt, arg(0) as u32),
+        MetaInst::MetaLoadBundle => return Ok(load(rt, arg(0), false)),
+        MetaInst::MetaLoadHail => return Ok(load(rt, arg(0), true)),
+        MetaInst::MetaNewCursor => rt.stacks.new_cursor(StackRef(arg(0))),
+        MetaInst::MetaNextFrame => rt.stacks.next_frame(arg(0)).map(|()| 0),
+        MetaInst::MetaCopyCursor => rt.stacks.copy_cursor(arg(0)),
+        MetaInst::MetaCloseCursor => rt.stacks.close_cursor(arg(0)).map(|()| 0),
+        MetaInst::MetaCurFunc => frame_ids(codes, rt, arg(0)).map(|ids| ids.func.0.into()),
+        MetaInst::MetaCurFuncVer => frame_ids(codes, rt, arg(0)).map(|ids| ids.version.0.into()),
+        MetaInst::MetaCurInst => frame_ids(codes, rt, arg(0)).map(|ids| ids.inst.0.into()),
+        MetaInst::MetaDumpKeepalives => dump_keepalives(codes, rt, arg(0)),
+        MetaInst::MetaPopFramesTo => {
             let close_others = !rt.config.checked;
             rt.stacks.pop_frames_to(arg(0), close_others).map(|()| 0)
         }
-        CommInst::MetaPushFrame => return push_frame(arg(0), arg(1), info, codes, current, rt),
-        CommInst::MetaEnableWatchpoint => rt.set_watchpoint(arg(0) as u32, true).map(|()| 0),
-        CommInst::MetaDisableWatchpoint => rt.set_watchpoint(arg(0) as u32, false).map(|()| 0),
-        CommInst::MetaSetTrapHandler => set_trap_handler(rt, arg(0), arg(1)).map(|()| 0),
-        other => return Ok(Flow::Stop(Event::Unsupported(format!("{} on the interpreter", other.name())))),
+        MetaInst::MetaPushFrame => return push_frame(arg(0), arg(1), info, codes, current, rt),
+        MetaInst::MetaEnableWatchpoint => rt.set_watchpoint(arg(0) as u32, true).map(|()| 0),
+        MetaInst::MetaDisableWatchpoint => rt.set_watchpoint(arg(0) as u32, false).map(|()| 0),
+        MetaInst::MetaSetTrapHandler => set_trap_handler(rt, arg(0), arg(1)).map(|()| 0),
     };
     Ok(match outcome {
         Ok(word) => {

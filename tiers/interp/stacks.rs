@@ -10,7 +10,7 @@ use crate::metacircular;
 use crate::threads;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
-use mu_ir::table::CommInst;
+use mu_ir::table::{CommFamily, CommInst, MetaInst, MiscInst, NativeInst, ThreadInst, Tr64Inst};
 use mu_ir::ub::Ub;
 use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
@@ -69,73 +69,52 @@ pub(crate) fn swap_stack(
 /// COMMINST
 pub(crate) fn comm(here: &Here<'_>, number: u32, cx: &Cx<'_>, thread: &mut Thread) -> Result<Flow, FuncId> {
     let info = &here.code.comms[number as usize];
-    if info.inst.is_irbuilder() {
-        return Ok(Flow::Alone(AloneInstruction::IrBuilder(number)));
-    }
     let args = here.code.list(info.args);
     let arg = |index: usize| here.get(args[index]);
     let undefined = |ub| Ok(Flow::Stop(Event::Undefined(ub)));
     let word = match info.inst {
-        CommInst::NewStack => return new_stack(here, number, info, cx),
-        CommInst::KillStack => return Ok(kill_stack(StackRef(arg(0)), cx.rt)),
-        CommInst::ThreadExit => {
-            cx.rt.stacks.kill(thread.stack);
-            return Ok(Flow::Stop(Event::ThreadExit));
-        }
-        CommInst::CurrentStack => thread.stack.0,
-        CommInst::SetThreadlocal => {
-            thread.threadlocal = arg(0);
-            return Ok(Flow::Next);
-        }
-        CommInst::GetThreadlocal => thread.threadlocal,
-        CommInst::Tr64IsFp => tagref::is_fp(arg(0)).into(),
-        CommInst::Tr64IsInt => tagref::is_int(arg(0)).into(),
-        CommInst::Tr64IsRef => tagref::is_ref(arg(0)).into(),
-        CommInst::Tr64FromFp => tagref::from_fp(f64::from_bits(arg(0))),
-        CommInst::Tr64FromInt => tagref::from_int(arg(0)),
-        CommInst::Tr64FromRef => tagref::from_ref(arg(0), arg(1)),
-        CommInst::Tr64ToFp if tagref::is_fp(arg(0)) => tagref::to_fp(arg(0)).to_bits(),
-        CommInst::Tr64ToInt if tagref::is_int(arg(0)) => tagref::to_int(arg(0)),
-        CommInst::Tr64ToRef if tagref::is_ref(arg(0)) => tagref::to_ref(arg(0)),
-        CommInst::Tr64ToTag if tagref::is_ref(arg(0)) => tagref::to_tag(arg(0)),
-        CommInst::Tr64ToFp | CommInst::Tr64ToInt | CommInst::Tr64ToRef | CommInst::Tr64ToTag => {
-            return undefined(Ub::WrongTagrefState);
-        }
-        CommInst::NativePin => {
-            // From now on the object neither moves nor goes away, so the address is good.
-            thread.pins.push(arg(0));
-            arg(0)
-        }
-        CommInst::NativeUnpin => match thread.pins.iter().rposition(|&pin| pin == arg(0)) {
-            Some(at) => {
-                thread.pins.swap_remove(at);
+        CommFamily::Thread(inst) => match inst {
+            ThreadInst::NewStack => return new_stack(here, number, info, cx),
+            ThreadInst::KillStack => return Ok(kill_stack(StackRef(arg(0)), cx.rt)),
+            ThreadInst::ThreadExit => {
+                cx.rt.stacks.kill(thread.stack);
+                return Ok(Flow::Stop(Event::ThreadExit));
+            }
+            ThreadInst::CurrentStack => thread.stack.0,
+            ThreadInst::SetThreadlocal => {
+                thread.threadlocal = arg(0);
                 return Ok(Flow::Next);
             }
-            None => return undefined(Ub::UnmatchedUnpin),
+            ThreadInst::GetThreadlocal => thread.threadlocal,
         },
-        CommInst::NativeGetAddr => arg(0),
-        CommInst::FutexWait
-        | CommInst::FutexWaitTimeout
-        | CommInst::FutexWake
-        | CommInst::FutexCmpRequeue => return Ok(threads::futex(here, info, cx, thread)),
-        CommInst::MetaIdOf
-        | CommInst::MetaNameOf
-        | CommInst::MetaLoadBundle
-        | CommInst::MetaLoadHail
-        | CommInst::MetaNewCursor
-        | CommInst::MetaNextFrame
-        | CommInst::MetaCopyCursor
-        | CommInst::MetaCloseCursor
-        | CommInst::MetaCurFunc
-        | CommInst::MetaCurFuncVer
-        | CommInst::MetaCurInst
-        | CommInst::MetaDumpKeepalives
-        | CommInst::MetaPopFramesTo
-        | CommInst::MetaPushFrame
-        | CommInst::MetaEnableWatchpoint
-        | CommInst::MetaDisableWatchpoint
-        | CommInst::MetaSetTrapHandler => return Ok(Flow::Alone(AloneInstruction::Meta(number))),
-        other => return Ok(Flow::Stop(Event::Unsupported(format!("{} on the interpreter", other.name())))),
+        CommFamily::Tr64(inst) => match tr64(inst, arg(0), || arg(1)) {
+            Some(word) => word,
+            None => return undefined(Ub::WrongTagrefState),
+        },
+        CommFamily::Futex(inst) => return Ok(threads::futex(here, info, inst, cx, thread)),
+        // Decoded to a copy, whatever the number of words: not executed here.
+        CommFamily::Misc(MiscInst::KillDependency) => arg(0),
+        CommFamily::Native(inst) => match inst {
+            NativeInst::NativePin => {
+                // From now on the object neither moves nor goes away, so the address is good.
+                thread.pins.push(arg(0));
+                arg(0)
+            }
+            NativeInst::NativeUnpin => match thread.pins.iter().rposition(|&pin| pin == arg(0)) {
+                Some(at) => {
+                    thread.pins.swap_remove(at);
+                    return Ok(Flow::Next);
+                }
+                None => return undefined(Ub::UnmatchedUnpin),
+            },
+            NativeInst::NativeGetAddr => arg(0),
+            NativeInst::NativeExpose | NativeInst::NativeUnexpose | NativeInst::NativeGetCookie => {
+                let name = CommInst::from(inst).name();
+                return Ok(Flow::Stop(Event::Unsupported(format!("{name} on the interpreter"))));
+            }
+        },
+        CommFamily::Meta(inst) => return Ok(Flow::Alone(AloneInstruction::Meta(number, inst))),
+        CommFamily::Builder(inst) => return Ok(Flow::Alone(AloneInstruction::IrBuilder(number, inst))),
     };
     if let Some(&result) = here.code.list(info.results).first() {
         here.set(result, word);
@@ -143,23 +122,40 @@ pub(crate) fn comm(here: &Here<'_>, number: u32, cx: &Cx<'_>, thread: &mut Threa
     Ok(Flow::Next)
 }
 
+/// `@uvm.tr64.*` on the words of the operands; `None` if the tagged reference does not hold what is wanted.
+fn tr64(inst: Tr64Inst, word: u64, second: impl Fn() -> u64) -> Option<u64> {
+    Some(match inst {
+        Tr64Inst::Tr64IsFp => tagref::is_fp(word).into(),
+        Tr64Inst::Tr64IsInt => tagref::is_int(word).into(),
+        Tr64Inst::Tr64IsRef => tagref::is_ref(word).into(),
+        Tr64Inst::Tr64FromFp => tagref::from_fp(f64::from_bits(word)),
+        Tr64Inst::Tr64FromInt => tagref::from_int(word),
+        Tr64Inst::Tr64FromRef => tagref::from_ref(word, second()),
+        Tr64Inst::Tr64ToFp => return tagref::is_fp(word).then(|| tagref::to_fp(word).to_bits()),
+        Tr64Inst::Tr64ToInt => return tagref::is_int(word).then(|| tagref::to_int(word)),
+        Tr64Inst::Tr64ToRef => return tagref::is_ref(word).then(|| tagref::to_ref(word)),
+        Tr64Inst::Tr64ToTag => return tagref::is_ref(word).then(|| tagref::to_tag(word)),
+    })
+}
+
 /// `@uvm.meta.*`. The instructions that allocate do not collect in the middle: when there is no room, everything is
 /// collected and the instruction is done again.
 pub(crate) fn metacircular(
     here: &Here<'_>,
     info: &CommInfo,
+    inst: MetaInst,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
     thread: &mut Thread,
 ) -> Result<Flow, FuncId> {
-    let flow = metacircular::comm(here, info, codes, current, rt)?;
+    let flow = metacircular::comm(here, info, inst, codes, current, rt)?;
     if !matches!(flow, Flow::Stop(Event::Undefined(Ub::AllocationFailed))) {
         return Ok(flow);
     }
     let plan = Plan { cause: Cause::Limit, defragment: true, needed_bytes: 0 };
     rt.collect(Some(thread), &Maps(codes), plan);
-    metacircular::comm(here, info, codes, current, rt)
+    metacircular::comm(here, info, inst, codes, current, rt)
 }
 
 /// `@uvm.new_stack`. Only if there are many stacks, unreachable ones are looked for first.

@@ -3,7 +3,7 @@
 //!
 //! An instruction that concerns other threads is done in two halves. Here it is checked and, of a futex, compared and
 //! entered into the queue; then the loop stops with the frame still at the instruction. The driver starts, wakes or puts
-//! to sleep threads, and [`complete`] gives the instruction its result and moves the frame behind it, when the thread
+//! to sleep threads, and [`Interp::complete`] gives the instruction its result and moves the frame behind it, when the thread
 //! may go on.
 //!
 //! ```text
@@ -17,7 +17,7 @@ use crate::exec::{Cx, Flow, Here};
 use crate::memory_operations::check_leaf;
 use crate::stacks::resumption;
 use crate::{Interp, code::Resume};
-use mu_ir::table::{CommInst, MemOrder};
+use mu_ir::table::{FutexInst, MemOrder};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{Layout, LeafKind};
 use mu_rt::runtime::Runtime;
@@ -48,14 +48,20 @@ pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, cx: &Cx<'_>) -> Flow 
 }
 
 /// `@uvm.futex.*`
-pub(crate) fn futex(here: &Here<'_>, info: &CommInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
-    match try_futex(here, info, cx, thread) {
+pub(crate) fn futex(here: &Here<'_>, info: &CommInfo, inst: FutexInst, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    match try_futex(here, info, inst, cx, thread) {
         Ok(flow) => flow,
         Err(ub) => Flow::Stop(Event::Undefined(ub)),
     }
 }
 
-fn try_futex(here: &Here<'_>, info: &CommInfo, cx: &Cx<'_>, thread: &Thread) -> Result<Flow, Ub> {
+fn try_futex(
+    here: &Here<'_>,
+    info: &CommInfo,
+    inst: FutexInst,
+    cx: &Cx<'_>,
+    thread: &Thread,
+) -> Result<Flow, Ub> {
     let args = here.code.list(info.args);
     let ty = info.ty.ok_or(Ub::WrongLocationType)?;
     let kind = cx.rt.layouts.known(ty).and_then(Layout::scalar).ok_or(Ub::WrongLocationType)?;
@@ -63,8 +69,8 @@ fn try_futex(here: &Here<'_>, info: &CommInfo, cx: &Cx<'_>, thread: &Thread) -> 
     check_leaf(cx, thread, kind, ty, location)?;
     // The comparison and the entry into the queue are one step for everybody who uses the queues.
     let mut futexes = cx.rt.futexes.lock();
-    match info.inst {
-        CommInst::FutexWait | CommInst::FutexWaitTimeout => {
+    match inst {
+        FutexInst::FutexWait | FutexInst::FutexWaitTimeout => {
             if !holds(here, cx.rt, kind, location, args[1]) {
                 return Ok(finish(here, info, wait_result::DIFFERENT));
             }
@@ -72,11 +78,11 @@ fn try_futex(here: &Here<'_>, info: &CommInfo, cx: &Cx<'_>, thread: &Thread) -> 
             futexes.enter(location, thread.id);
             Ok(Flow::Stop(Event::Wait { timeout }))
         }
-        CommInst::FutexWake => {
+        FutexInst::FutexWake => {
             let count = count(here.get(args[1]))?;
             Ok(woke(here, info, futexes.wake(location, count)))
         }
-        _ => {
+        FutexInst::FutexCmpRequeue => {
             let to = here.get(args[1]);
             check_leaf(cx, thread, kind, ty, to)?;
             let count = count(here.get(args[3]))?;

@@ -402,9 +402,7 @@ impl IrBuilder {
 impl IrBuilder {
     /// `NEW`
     pub fn new_new(&mut self, id: MuId, result_id: MuId, allocty: MuId, exc_clause: Option<MuId>) {
-        let mut inst = self.inst(Op::New, &[result_id], &[allocty], &[]);
-        inst.exc = given(exc_clause);
-        self.add(id, Node::Inst(inst));
+        self.alloc(Op::New, (id, result_id), allocty, None, exc_clause);
     }
 
     /// `NEWHYBRID`
@@ -417,16 +415,12 @@ impl IrBuilder {
         length: MuId,
         exc_clause: Option<MuId>,
     ) {
-        let mut inst = self.inst(Op::NewHybrid, &[result_id], &[allocty, lenty], &[length]);
-        inst.exc = given(exc_clause);
-        self.add(id, Node::Inst(inst));
+        self.alloc(Op::NewHybrid, (id, result_id), allocty, Some((lenty, length)), exc_clause);
     }
 
     /// `ALLOCA`
     pub fn new_alloca(&mut self, id: MuId, result_id: MuId, allocty: MuId, exc_clause: Option<MuId>) {
-        let mut inst = self.inst(Op::Alloca, &[result_id], &[allocty], &[]);
-        inst.exc = given(exc_clause);
-        self.add(id, Node::Inst(inst));
+        self.alloc(Op::Alloca, (id, result_id), allocty, None, exc_clause);
     }
 
     /// `ALLOCAHYBRID`
@@ -439,7 +433,23 @@ impl IrBuilder {
         length: MuId,
         exc_clause: Option<MuId>,
     ) {
-        let mut inst = self.inst(Op::AllocaHybrid, &[result_id], &[allocty, lenty], &[length]);
+        self.alloc(Op::AllocaHybrid, (id, result_id), allocty, Some((lenty, length)), exc_clause);
+    }
+
+    /// An allocation; of a hybrid with the type and value of its length.
+    fn alloc(
+        &mut self,
+        op: Op,
+        (id, result_id): (MuId, MuId),
+        allocty: MuId,
+        length: Option<(MuId, MuId)>,
+        exc_clause: Option<MuId>,
+    ) {
+        let mut inst = self.inst(op, &[result_id], &[allocty], &[]);
+        if let Some((lenty, length)) = length {
+            inst.types.push(lenty);
+            inst.args.push(length);
+        }
         inst.exc = given(exc_clause);
         self.add(id, Node::Inst(inst));
     }

@@ -10,7 +10,7 @@
 //! never goes through an intermediate format, so it rounds once. Only the NaNs of FPTRUNC and FPEXT are made
 //! by hand, because Rust leaves their bits open (see the text of [`super::float`]).
 //!
-//! **Rulings** (spec-decisions). Integer to FP rounds to nearest, ties to even (portability.rest says
+//! **Rulings** (see the decisions in ARCHITECTURE.md). Integer to FP rounds to nearest, ties to even (portability.rest says
 //! "towards zero", against instruction-set.rest). FP to integer truncates, clamps, takes NaN to 0. BITCAST
 //! preserves bits, signalling NaNs included.
 //!

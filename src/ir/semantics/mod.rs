@@ -1,8 +1,8 @@
 //! The pure operation semantics of Mu: what every arithmetic, comparison and conversion computes.
 //!
 //! **What.** Free functions, one per operation, from operand values to a result value. No state, no memory,
-//! no types of the IR. The reference interpreter, the JIT's constant folder and the tests call the same
-//! functions, so an operation is defined exactly once.
+//! no types of the IR. The reference interpreter and the tests call the same functions, as a constant
+//! folder can, so an operation is defined exactly once.
 //!
 //! | module     | spec section                                              |
 //! |------------|-----------------------------------------------------------|
@@ -20,13 +20,13 @@
 //! **Why this way.** Zero-extended words make unsigned operations, equality and memory stores free and put
 //! the whole cost of odd widths into one mask after the operation. Signed operations extend on entry.
 //! Free functions rather than methods on the operator enums keep this room independent of the instruction
-//! table, which refers to it and not the other way round.
+//! table: [`crate::eval`] knows both.
 //!
 //! **Invariants.**
 //! - Integer operands are canonical (bits above the width are zero; debug builds assert it) and so are results.
 //! - Every function is total and deterministic, including the choice of NaN. Division returns `None` for a
 //!   zero divisor, the only erroneous condition among these operations.
-//! - Where the spec is silent, `spec-decisions` rules; the functions quote the ruling.
+//! - Where the spec is silent, the decisions in ARCHITECTURE.md rule; the functions name the ruling.
 //!
 //! **Example.** `ADD <int<8>> 200 100` is 44 with a carry, and as signed numbers -56 + 100 does not overflow:
 //! ```text

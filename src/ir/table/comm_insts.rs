@@ -76,58 +76,80 @@ pub enum Expose {
 }
 
 macro_rules! mu_comm_insts {
-    ($($variant:ident $name:literal $id:literal $types:literal $sigs:literal $flags:literal
-       $params:expr, [$($result:ident)*] [$($effect:ident)*] [$($ub:ident)*] $expose:ident
-       $anchor:literal $meaning:literal;)*) => {
+    ($($family:ident $family_inst:ident $family_meaning:literal {
+        $($variant:ident $name:literal $id:literal $types:literal $sigs:literal $flags:literal
+          $params:expr, [$($result:ident)*] [$($effect:ident)*] [$($ub:ident)*] $expose:ident
+          $anchor:literal $meaning:literal;)*
+    })*) => {
         /// A common instruction.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
         #[repr(u16)]
-        pub enum CommInst { $(#[doc = $meaning] $variant = $id),* }
+        pub enum CommInst { $($(#[doc = $meaning] $variant = $id,)*)* }
 
         impl CommInst {
             /// Every common instruction, by id.
-            pub const ALL: &'static [CommInst] = &[$(CommInst::$variant),*];
+            pub const ALL: &'static [CommInst] = &[$($(CommInst::$variant,)*)*];
             /// Its name, with `@`.
-            pub const fn name(self) -> &'static str { match self { $(CommInst::$variant => $name),* } }
+            pub const fn name(self) -> &'static str { match self { $($(CommInst::$variant => $name,)*)* } }
             /// Its id.
             pub const fn id(self) -> u32 { self as u32 }
             /// The common instruction of a name; `@uvm.meta.cur_func_ver` is read too.
             pub fn from_name(name: &str) -> Option<CommInst> {
                 match name {
-                    $($name => Some(CommInst::$variant),)*
+                    $($($name => Some(CommInst::$variant),)*)*
                     "@uvm.meta.cur_func_ver" => Some(CommInst::MetaCurFuncVer),
                     _ => None,
                 }
             }
             /// The common instruction of an id.
             pub fn from_id(id: u32) -> Option<CommInst> {
-                match id { $($id => Some(CommInst::$variant),)* _ => None }
+                match id { $($($id => Some(CommInst::$variant),)*)* _ => None }
             }
             /// Number of type arguments.
-            pub const fn type_args(self) -> usize { match self { $(CommInst::$variant => $types),* } }
+            pub const fn type_args(self) -> usize { match self { $($(CommInst::$variant => $types,)*)* } }
             /// Number of signature arguments.
-            pub const fn sig_args(self) -> usize { match self { $(CommInst::$variant => $sigs),* } }
+            pub const fn sig_args(self) -> usize { match self { $($(CommInst::$variant => $sigs,)*)* } }
             /// Number of flags.
-            pub const fn flags(self) -> usize { match self { $(CommInst::$variant => $flags),* } }
+            pub const fn flags(self) -> usize { match self { $($(CommInst::$variant => $flags,)*)* } }
             /// Parameters.
-            pub const fn params(self) -> CommParams { match self { $(CommInst::$variant => $params),* } }
+            pub const fn params(self) -> CommParams { match self { $($(CommInst::$variant => $params,)*)* } }
             /// Results.
-            pub const fn results(self) -> &'static [Ct] { match self { $(CommInst::$variant => &[$(Ct::$result),*]),* } }
+            pub const fn results(self) -> &'static [Ct] { match self { $($(CommInst::$variant => &[$(Ct::$result),*],)*)* } }
             /// What it does besides computing results.
             pub const fn effects(self) -> Effects {
-                match self { $(CommInst::$variant => const { Effects::of(&[$(Effect::$effect),*]) }),* }
+                match self { $($(CommInst::$variant => const { Effects::of(&[$(Effect::$effect),*]) },)*)* }
             }
             /// The undefined behaviours it can meet.
             pub const fn undefined_behaviours(self) -> &'static [Ub] {
-                match self { $(CommInst::$variant => &[$(Ub::$ub),*]),* }
+                match self { $($(CommInst::$variant => &[$(Ub::$ub),*],)*)* }
             }
             /// Whether the tiers execute it today.
-            pub const fn expose(self) -> Expose { match self { $(CommInst::$variant => Expose::$expose),* } }
+            pub const fn expose(self) -> Expose { match self { $($(CommInst::$variant => Expose::$expose,)*)* } }
             /// Where the specification defines it.
-            pub const fn anchor(self) -> &'static str { match self { $(CommInst::$variant => $anchor),* } }
+            pub const fn anchor(self) -> &'static str { match self { $($(CommInst::$variant => $anchor,)*)* } }
             /// What it does, in one line.
-            pub const fn meaning(self) -> &'static str { match self { $(CommInst::$variant => $meaning),* } }
+            pub const fn meaning(self) -> &'static str { match self { $($(CommInst::$variant => $meaning,)*)* } }
+            /// Its family, and which of the family it is.
+            pub const fn family(self) -> CommFamily {
+                match self { $($(CommInst::$variant => CommFamily::$family($family_inst::$variant),)*)* }
+            }
         }
+
+        /// The families of common instructions, as [`super::Family`] for instructions.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum CommFamily { $(#[doc = $family_meaning] $family($family_inst)),* }
+
+        $(
+            #[doc = $family_meaning]
+            #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+            pub enum $family_inst { $(#[doc = $meaning] $variant),* }
+
+            impl From<$family_inst> for CommInst {
+                fn from(inst: $family_inst) -> CommInst {
+                    match inst { $($family_inst::$variant => CommInst::$variant),* }
+                }
+            }
+        )*
     };
 }
 
@@ -135,13 +157,15 @@ use CommParams::Fixed;
 use Ct::*;
 
 mu_comm_insts! {
+Thread ThreadInst "Stacks, threads, thread-local references." {
     NewStack       "@uvm.new_stack"       0x201 0 1 0 Fixed(&[FuncRefOfSig]), [StackRef] [Allocates MayThrow Safepoint] [CreationFailed BadCallee] Now "common-insts#thread-and-stack-operations" "make a stack whose bottom frame is a function";
     KillStack      "@uvm.kill_stack"      0x202 0 0 0 Fixed(&[StackRef]), [] [Writes] [BadKill OpenCursor] Now "common-insts#thread-and-stack-operations" "destroy a stack";
     ThreadExit     "@uvm.thread_exit"     0x203 0 0 0 Fixed(&[]), [] [Terminates] [] Now "common-insts#thread-and-stack-operations" "end the thread and its stack";
     CurrentStack   "@uvm.current_stack"   0x204 0 0 0 Fixed(&[]), [StackRef] [Reads] [] Now "common-insts#thread-and-stack-operations" "the stack this thread is bound to";
     SetThreadlocal "@uvm.set_threadlocal" 0x205 0 0 0 Fixed(&[RefVoid]), [] [Writes] [] Now "common-insts#thread-and-stack-operations" "set the thread-local reference";
     GetThreadlocal "@uvm.get_threadlocal" 0x206 0 0 0 Fixed(&[]), [RefVoid] [Reads] [] Now "common-insts#thread-and-stack-operations" "the thread-local reference";
-
+}
+Tr64 Tr64Inst "Tagged references." {
     Tr64IsFp    "@uvm.tr64.is_fp"    0x211 0 0 0 Fixed(&[TagRef64]), [I1] [] [] Now "common-insts#64-bit-tagged-reference" "whether a tagref64 holds a double";
     Tr64IsInt   "@uvm.tr64.is_int"   0x212 0 0 0 Fixed(&[TagRef64]), [I1] [] [] Now "common-insts#64-bit-tagged-reference" "whether a tagref64 holds an integer";
     Tr64IsRef   "@uvm.tr64.is_ref"   0x213 0 0 0 Fixed(&[TagRef64]), [I1] [] [] Now "common-insts#64-bit-tagged-reference" "whether a tagref64 holds a reference";
@@ -152,21 +176,25 @@ mu_comm_insts! {
     Tr64ToInt   "@uvm.tr64.to_int"   0x218 0 0 0 Fixed(&[TagRef64]), [I52] [] [WrongTagrefState] Now "common-insts#64-bit-tagged-reference" "the integer in a tagref64";
     Tr64ToRef   "@uvm.tr64.to_ref"   0x219 0 0 0 Fixed(&[TagRef64]), [RefVoid] [] [WrongTagrefState] Now "common-insts#64-bit-tagged-reference" "the reference in a tagref64";
     Tr64ToTag   "@uvm.tr64.to_tag"   0x21a 0 0 0 Fixed(&[TagRef64]), [I6] [] [WrongTagrefState] Now "common-insts#64-bit-tagged-reference" "the tag beside the reference in a tagref64";
-
+}
+Futex FutexInst "Futexes." {
     FutexWait        "@uvm.futex.wait"         0x220 1 0 0 Fixed(&[IRefOfTypeArg, TypeArg]), [I32] [Reads Safepoint Orders] [NullAccess ExpiredLocation WrongLocationType] Now "common-insts#wait" "sleep until woken, if the location holds the value";
     FutexWaitTimeout "@uvm.futex.wait_timeout" 0x221 1 0 0 Fixed(&[IRefOfTypeArg, TypeArg, I64]), [I32] [Reads Safepoint Orders] [NullAccess ExpiredLocation WrongLocationType] Now "common-insts#wait" "sleep until woken or until nanoseconds have passed";
     FutexWake        "@uvm.futex.wake"         0x222 1 0 0 Fixed(&[IRefOfTypeArg, I32]), [I32] [Orders] [NullAccess ExpiredLocation WrongLocationType NegativeWake] Now "common-insts#wake" "wake threads that sleep at a location";
     FutexCmpRequeue  "@uvm.futex.cmp_requeue"  0x223 1 0 0 Fixed(&[IRefOfTypeArg, IRefOfTypeArg, TypeArg, I32]), [I32] [Reads Orders] [NullAccess ExpiredLocation WrongLocationType NegativeWake] Now "common-insts#requeue" "wake some threads and move the others to another location";
-
+}
+Misc MiscInst "Miscellaneous instructions." {
     KillDependency "@uvm.kill_dependency" 0x230 1 0 0 Fixed(&[TypeArg]), [TypeArg] [] [] Now "common-insts#miscellaneous-instructions" "the same value without its memory dependency";
-
+}
+Native NativeInst "Pinning, and functions for native code." {
     NativePin       "@uvm.native.pin"        0x240 1 0 0 Fixed(&[TypeArg]), [PtrOfReferent] [Writes] [] Now "common-insts#object-pinning" "pin an object and give its address";
     NativeUnpin     "@uvm.native.unpin"      0x241 1 0 0 Fixed(&[TypeArg]), [] [Writes] [UnmatchedUnpin] Now "common-insts#object-pinning" "undo one pin";
     NativeGetAddr   "@uvm.native.get_addr"   0x242 1 0 0 Fixed(&[TypeArg]), [PtrOfReferent] [] [] Now "native-interface#object-pinning" "the address of a pinned object or a global cell";
     NativeExpose    "@uvm.native.expose"     0x243 0 1 1 Fixed(&[FuncRefOfSig, I64]), [Exposed] [Allocates] [BadCallee] Later "common-insts#mu-function-exposing" "make a function callable by native code";
     NativeUnexpose  "@uvm.native.unexpose"   0x244 0 0 1 Fixed(&[Exposed]), [] [Writes] [] Later "common-insts#mu-function-exposing" "undo an expose";
     NativeGetCookie "@uvm.native.get_cookie" 0x245 0 0 0 Fixed(&[]), [I64] [Reads] [] Later "common-insts#mu-function-exposing" "the cookie of the exposed value that was called";
-
+}
+Meta MetaInst "The metacircular client interface." {
     MetaIdOf              "@uvm.meta.id_of"              0x250 0 0 0 Fixed(&[BytesRef]), [I32] [Reads] [UnknownId ExpiredLocation WrongLocationType OutsideArray] Now "common-insts#id-name-conversion" "the id of a name";
     MetaNameOf            "@uvm.meta.name_of"            0x251 0 0 0 Fixed(&[I32]), [BytesRef] [Reads Allocates Safepoint] [UnknownId AllocationFailed] Now "common-insts#id-name-conversion" "the name of an id";
     MetaLoadBundle        "@uvm.meta.load_bundle"        0x252 0 0 0 Fixed(&[BytesRef]), [] [Reads Writes Safepoint] [BadBundle NullAccess ExpiredLocation WrongLocationType OutsideArray] Now "common-insts#bundle-hail-loading" "load a bundle";
@@ -184,7 +212,8 @@ mu_comm_insts! {
     MetaEnableWatchpoint  "@uvm.meta.enable_watchpoint"  0x25e 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Now "common-insts#watchpoint-operations" "enable all watchpoints of an id";
     MetaDisableWatchpoint "@uvm.meta.disable_watchpoint" 0x25f 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] Now "common-insts#watchpoint-operations" "disable all watchpoints of an id";
     MetaSetTrapHandler    "@uvm.meta.set_trap_handler"   0x260 0 0 0 Fixed(&[TrapHandler, RefVoid]), [] [Writes] [BadCallee] Now "common-insts#trap-handling" "make a Mu function the trap handler";
-
+}
+Builder BuilderInst "The IR builder." {
     IbNewIrBuilder "@uvm.irbuilder.new_ir_builder" 0x270 0 0 0 Fixed(&[]), [IrBuilder] [Allocates] [] Now "irbuilder#new-ir-builder" "make an IR builder";
     IbLoad "@uvm.irbuilder.load" 0x300 0 0 0 Fixed(&[IrBuilder]), [] [Writes Safepoint] [BadBuilderNode BadBundle] Now "irbuilder#load" "load the bundle being built";
     IbAbort "@uvm.irbuilder.abort" 0x301 0 0 0 Fixed(&[IrBuilder]), [] [Writes] [BadBuilderNode] Now "irbuilder#abort" "give up the bundle being built";
@@ -267,6 +296,7 @@ mu_comm_insts! {
     IbNewSwapstack "@uvm.irbuilder.new_swapstack" 0x34e 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32, I32, I32, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-swapstack" "make an instruction: SWAPSTACK";
     IbNewComminst "@uvm.irbuilder.new_comminst" 0x34f 0 0 0 Fixed(&[IrBuilder, I32, IdArray, I64, I32, IdArray, I64, IdArray, I64, IdArray, I64, IdArray, I64, I32, I32]), [] [Reads Writes] [BadBuilderNode ExpiredLocation WrongLocationType OutsideArray] Now "irbuilder#new-comminst" "make an instruction: COMMINST";
 }
+}
 
 impl CommInst {
     /// Whether it may have an exception clause.
@@ -281,11 +311,6 @@ impl CommInst {
 
     /// Whether it is a function of the IR builder (`@uvm.irbuilder.*`).
     pub fn is_irbuilder(self) -> bool {
-        self == CommInst::IbNewIrBuilder || self >= CommInst::IbLoad
-    }
-
-    /// Whether it may have a keep-alive clause: only OSR points may, and no common instruction is one.
-    pub fn may_have_keepalive(self) -> bool {
-        self.effects().has(Effect::OsrPoint)
+        matches!(self.family(), CommFamily::Builder(_))
     }
 }

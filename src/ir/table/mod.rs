@@ -13,18 +13,19 @@
 //!    │        │       │      │         │             │               │               └ where the specification defines it
 //!    │        │       │      │         │             │               └ undefined behaviours it can meet (ub.rs)
 //!    │        │       │      │         │             └ what an optimiser and a scheduler must know (Effect)
-//!    │        │       │      │         └ type rule, one per family (Rule); the verifier matches on it
+//!    │        │       │      │         └ type rule (Rule); the verifier matches on it
 //!    │        │       │      └ written form: the parts of the text after the mnemonic, in order (Form → Part)
 //!    │        │       └ numeric code of the client interface (0 where the interface has a function per instruction)
 //!    │        └ keyword of the text form
 //!    └ name in this code
 //! ```
 //!
-//! Parser and printer walk [`Form::parts`]; verifier and builder use [`Rule`]; `mu explain`, the reference page and the
-//! program generator read the rest. The tiers match on [`Op`] without wildcard arms: a new row does not compile until
-//! every tier has decided what to do with it.
+//! Parser and printer walk [`Form::parts`]; verifier and builder use [`Rule`]; `mu explain` and the
+//! tiers read the rest. Rows stand in families: [`Op::family`] gives an instruction as a member of its family
+//! (`Family::Int(IntOp::Add)`), [`CommInst::family`] a common instruction. The tiers match on families without wildcard
+//! arms, one function per family: a new row does not compile until every tier has decided what to do with it.
 //!
-//! To add an instruction: a row here, a function in `tiers/interp`, a lowering in the JIT, a conformance script.
+//! To add an instruction: a row here, a function in every tier, a conformance script (ARCHITECTURE.md has the steps).
 
 mod attrs;
 mod comm_insts;
@@ -32,8 +33,14 @@ mod ops;
 mod type_ctors;
 
 pub use attrs::{CallConv, CurStack, Effect, Effects, MemOrder, NewStack, RmwOp, StatusFlags};
-pub use comm_insts::{CommInst, CommParams, Ct, Expose};
-pub use ops::Op;
+pub use comm_insts::{
+    BuilderInst, CommFamily, CommInst, CommParams, Ct, Expose, FutexInst, MetaInst, MiscInst, NativeInst,
+    ThreadInst, Tr64Inst,
+};
+pub use ops::{
+    AccessOp, AddressOp, AllocOp, CallOp, ChoiceOp, CmpOp, ConvOp, Family, FpCmpOp, FpOp, IntOp, Op,
+    SystemOp, ValueOp,
+};
 pub use type_ctors::{TYPE_CTORS, TypeCtorRow};
 
 /// A piece of an instruction's written form.

@@ -4,47 +4,68 @@ use super::{Effect, Effects, Form, Rule};
 use crate::ub::Ub;
 
 macro_rules! mu_ops {
-    ($($variant:ident $mnemonic:literal $code:literal $form:ident $rule:ident [$($effect:ident)*] [$($ub:ident)*]
-       $anchor:literal $meaning:literal;)*) => {
+    ($($family:ident $family_op:ident $family_meaning:literal {
+        $($variant:ident $mnemonic:literal $code:literal $form:ident $rule:ident [$($effect:ident)*] [$($ub:ident)*]
+          $anchor:literal $meaning:literal;)*
+    })*) => {
         /// An instruction of the Mu IR.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
         #[repr(u8)]
-        pub enum Op { $(#[doc = $meaning] $variant),* }
+        pub enum Op { $($(#[doc = $meaning] $variant,)*)* }
 
         impl Op {
             /// Every instruction, in table order.
-            pub const ALL: &'static [Op] = &[$(Op::$variant),*];
+            pub const ALL: &'static [Op] = &[$($(Op::$variant,)*)*];
 
             /// The keyword of the text form.
-            pub const fn mnemonic(self) -> &'static str { match self { $(Op::$variant => $mnemonic),* } }
+            pub const fn mnemonic(self) -> &'static str { match self { $($(Op::$variant => $mnemonic,)*)* } }
             /// The instruction a keyword names.
             pub fn from_mnemonic(word: &str) -> Option<Op> {
-                match word { $($mnemonic => Some(Op::$variant),)* _ => None }
+                match word { $($($mnemonic => Some(Op::$variant),)*)* _ => None }
             }
             /// The operator number of the client interface; 0 where there is none.
-            pub const fn code(self) -> u16 { match self { $(Op::$variant => $code),* } }
+            pub const fn code(self) -> u16 { match self { $($(Op::$variant => $code,)*)* } }
             /// The written form.
-            pub const fn form(self) -> Form { match self { $(Op::$variant => Form::$form),* } }
+            pub const fn form(self) -> Form { match self { $($(Op::$variant => Form::$form,)*)* } }
             /// The type rule.
-            pub const fn rule(self) -> Rule { match self { $(Op::$variant => Rule::$rule),* } }
+            pub const fn rule(self) -> Rule { match self { $($(Op::$variant => Rule::$rule,)*)* } }
             /// What it does besides computing results.
             pub const fn effects(self) -> Effects {
-                match self { $(Op::$variant => const { Effects::of(&[$(Effect::$effect),*]) }),* }
+                match self { $($(Op::$variant => const { Effects::of(&[$(Effect::$effect),*]) },)*)* }
             }
             /// The undefined behaviours it can meet.
             pub const fn undefined_behaviours(self) -> &'static [Ub] {
-                match self { $(Op::$variant => &[$(Ub::$ub),*]),* }
+                match self { $($(Op::$variant => &[$(Ub::$ub),*],)*)* }
             }
             /// Where the specification defines it.
-            pub const fn anchor(self) -> &'static str { match self { $(Op::$variant => $anchor),* } }
+            pub const fn anchor(self) -> &'static str { match self { $($(Op::$variant => $anchor,)*)* } }
             /// What it does, in one line.
-            pub const fn meaning(self) -> &'static str { match self { $(Op::$variant => $meaning),* } }
+            pub const fn meaning(self) -> &'static str { match self { $($(Op::$variant => $meaning,)*)* } }
+            /// Its family, and which of the family it is.
+            pub const fn family(self) -> Family {
+                match self { $($(Op::$variant => Family::$family($family_op::$variant),)*)* }
+            }
         }
+
+        /// The families of instructions: those that one function of a tier handles, with the member as it sees it. A
+        /// match over a family needs no arm for the others, and no wildcard.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum Family { $(#[doc = $family_meaning] $family($family_op)),* }
+
+        $(
+            #[doc = $family_meaning]
+            #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+            pub enum $family_op { $(#[doc = $meaning] $variant),* }
+
+            impl From<$family_op> for Op {
+                fn from(op: $family_op) -> Op { match op { $($family_op::$variant => Op::$variant),* } }
+            }
+        )*
     };
 }
 
 mu_ops! {
-    // ---- binary operations on integers
+Int IntOp "Binary operations on integers." {
     Add  "ADD"  0x01 BinOp IntBinOp [] [] "instruction-set#binary-operations" "sum, modulo 2^n";
     Sub  "SUB"  0x02 BinOp IntBinOp [] [] "instruction-set#binary-operations" "difference, modulo 2^n";
     Mul  "MUL"  0x03 BinOp IntBinOp [] [] "instruction-set#binary-operations" "product, modulo 2^n";
@@ -58,13 +79,15 @@ mu_ops! {
     And  "AND"  0x0B BinOp IntBinOp [] [] "instruction-set#binary-operations" "bitwise and";
     Or   "OR"   0x0C BinOp IntBinOp [] [] "instruction-set#binary-operations" "bitwise inclusive or";
     Xor  "XOR"  0x0D BinOp IntBinOp [] [] "instruction-set#binary-operations" "bitwise exclusive or";
-    // ---- binary operations on floating point numbers
+}
+Fp FpOp "Binary operations on floating point numbers." {
     FAdd "FADD" 0xB0 BinOp FpBinOp [] [] "instruction-set#binary-operations" "IEEE 754 sum";
     FSub "FSUB" 0xB1 BinOp FpBinOp [] [] "instruction-set#binary-operations" "IEEE 754 difference";
     FMul "FMUL" 0xB2 BinOp FpBinOp [] [] "instruction-set#binary-operations" "IEEE 754 product";
     FDiv "FDIV" 0xB3 BinOp FpBinOp [] [] "instruction-set#binary-operations" "IEEE 754 quotient";
     FRem "FREM" 0xB4 BinOp FpBinOp [] [] "instruction-set#binary-operations" "remainder of the truncated quotient, as fmod of C";
-    // ---- comparisons
+}
+Cmp CmpOp "Comparisons of integers, pointers and references." {
     Eq  "EQ"  0x20 Cmp EqCmp  [] [] "instruction-set#comparison" "equal, or referring to the same thing";
     Ne  "NE"  0x21 Cmp EqCmp  [] [] "instruction-set#comparison" "not equal";
     SGe "SGE" 0x22 Cmp IntCmp [] [] "instruction-set#comparison" "signed greater than or equal";
@@ -75,6 +98,8 @@ mu_ops! {
     UGt "UGT" 0x27 Cmp UltCmp [] [] "instruction-set#comparison" "unsigned greater than; for irefs: after";
     ULe "ULE" 0x28 Cmp UltCmp [] [] "instruction-set#comparison" "unsigned less than or equal; for irefs: not after";
     ULt "ULT" 0x29 Cmp UltCmp [] [] "instruction-set#comparison" "unsigned less than; for irefs: before";
+}
+FpCmp FpCmpOp "Comparisons of floating point numbers." {
     FFalse "FFALSE" 0xC0 Cmp FpCmp [] [] "instruction-set#comparison" "always false";
     FTrue  "FTRUE"  0xC1 Cmp FpCmp [] [] "instruction-set#comparison" "always true";
     FUno "FUNO" 0xC2 Cmp FpCmp [] [] "instruction-set#comparison" "unordered: an operand is NaN";
@@ -91,7 +116,8 @@ mu_ops! {
     FOge "FOGE" 0xCD Cmp FpCmp [] [] "instruction-set#comparison" "ordered, greater than or equal";
     FOlt "FOLT" 0xCE Cmp FpCmp [] [] "instruction-set#comparison" "ordered and less than";
     FOle "FOLE" 0xCF Cmp FpCmp [] [] "instruction-set#comparison" "ordered, less than or equal";
-    // ---- conversions
+}
+Conv ConvOp "Conversions." {
     Trunc   "TRUNC"   0x30 Conv IntShrink [] [] "instruction-set#conversion" "keep the low bits";
     ZExt    "ZEXT"    0x31 Conv IntGrow   [] [] "instruction-set#conversion" "fill with zero bits";
     SExt    "SEXT"    0x32 Conv IntGrow   [] [] "instruction-set#conversion" "fill with the sign bit";
@@ -104,46 +130,53 @@ mu_ops! {
     BitCast "BITCAST" 0x39 Conv BitCast   [] [] "instruction-set#conversion" "the same bits as another type";
     RefCast "REFCAST" 0x3A Conv RefCast   [] [] "instruction-set#conversion" "the same referent seen with another type";
     PtrCast "PTRCAST" 0x3B Conv PtrCast   [] [] "instruction-set#conversion" "the same address as another pointer type or integer";
-    // ---- selection and control flow inside a function
+}
+Choice ChoiceOp "Selection, and control flow inside a function." {
     Select  "SELECT"  0 Select  Select  [] [] "instruction-set#select-instruction" "one of two values, element by element for a vector condition";
     Branch  "BRANCH"  0 Branch  Branch  [Terminates] [] "instruction-set#branch-instruction" "jump";
     Branch2 "BRANCH2" 0 Branch2 Branch2 [Terminates] [] "instruction-set#branch2-instruction" "jump by a condition";
     Switch  "SWITCH"  0 Switch  Switch  [Terminates] [] "instruction-set#switch-instruction" "jump by comparing with constants";
-    // ---- control flow between functions
+}
+Call CallOp "Control flow between functions." {
     Call     "CALL"     0 Call     Call     [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadCallee StackOverflow] "instruction-set#call-and-tailcall-instruction" "call a function; exceptions and stack overflow take the exceptional edge";
     TailCall "TAILCALL" 0 TailCall TailCall [Reads Writes MayTrap Terminates Safepoint] [BadCallee] "instruction-set#call-and-tailcall-instruction" "replace this frame by a call";
     Ret      "RET"      0 Ret      Ret      [Terminates] [] "instruction-set#ret-instruction" "return values to the frame below";
     Throw    "THROW"    0 Throw    Throw    [Terminates] [] "instruction-set#throw-instruction" "throw an exception to the frame below";
-    // ---- struct, array and vector values
+}
+Value ValueOp "Parts of struct, array and vector values." {
     ExtractValue   "EXTRACTVALUE"   0 ExtractValue   ExtractValue   [] [] "instruction-set#extractvalue-instruction" "a field of a struct value";
     InsertValue    "INSERTVALUE"    0 InsertValue    InsertValue    [] [] "instruction-set#insertvalue-instruction" "a struct value with one field replaced";
     ExtractElement "EXTRACTELEMENT" 0 ExtractElement ExtractElement [] [ExtractOutOfRange] "instruction-set#extractelement-instruction" "an element of an array or vector value";
     InsertElement  "INSERTELEMENT"  0 InsertElement  InsertElement  [] [InsertOutOfRange] "instruction-set#insertelement-instruction" "an array or vector value with one element replaced";
     ShuffleVector  "SHUFFLEVECTOR"  0 ShuffleVector  ShuffleVector  [] [ShuffleOutOfRange] "instruction-set#shufflevector-instruction" "elements of two vectors chosen by a mask";
-    // ---- allocation
+}
+Alloc AllocOp "Allocation." {
     New          "NEW"          0 New       New          [Allocates MayThrow Safepoint] [AllocationFailed] "instruction-set#memory-allocation" "allocate an object in the heap";
     NewHybrid    "NEWHYBRID"    0 NewHybrid NewHybrid    [Allocates MayThrow Safepoint] [AllocationFailed] "instruction-set#memory-allocation" "allocate a hybrid in the heap";
     Alloca       "ALLOCA"       0 New       Alloca       [Allocates MayThrow] [AllocationFailed] "instruction-set#memory-allocation" "allocate a cell in this frame";
     AllocaHybrid "ALLOCAHYBRID" 0 NewHybrid AllocaHybrid [Allocates MayThrow] [AllocationFailed] "instruction-set#memory-allocation" "allocate a hybrid cell in this frame";
-    // ---- addressing
+}
+Address AddressOp "Addressing." {
     GetIRef        "GETIREF"        0 GetIRef        GetIRef        [] [NullAddressing] "instruction-set#getiref-instruction" "the iref of an object's memory location";
     GetFieldIRef   "GETFIELDIREF"   0 GetFieldIRef   GetFieldIRef   [] [NullAddressing] "instruction-set#other-memory-addressing-instructions" "the iref or pointer of a field";
     GetElemIRef    "GETELEMIREF"    0 IndexIRef      GetElemIRef    [] [NullAddressing OutsideArray] "instruction-set#other-memory-addressing-instructions" "the iref or pointer of an element";
     ShiftIRef      "SHIFTIREF"      0 IndexIRef      ShiftIRef      [] [NullAddressing OutsideArray] "instruction-set#other-memory-addressing-instructions" "move an iref or pointer by elements";
     GetVarPartIRef "GETVARPARTIREF" 0 GetVarPartIRef GetVarPartIRef [] [NullAddressing EmptyVarPart] "instruction-set#other-memory-addressing-instructions" "the iref or pointer of the first element of the variable part";
-    // ---- memory access
+}
+Access AccessOp "Memory access." {
     Load      "LOAD"      0 Load      Load      [Reads MayThrow] [NullAccess ExpiredLocation WrongLocationType] "instruction-set#load-instruction" "load from memory";
     Store     "STORE"     0 Store     Store     [Writes MayThrow] [NullAccess ExpiredLocation WrongLocationType] "instruction-set#store-instruction" "store to memory";
     CmpXchg   "CMPXCHG"   0 CmpXchg   CmpXchg   [Reads Writes MayThrow Orders] [NullAccess ExpiredLocation WrongLocationType] "instruction-set#cmpxchg-instruction" "compare and exchange atomically";
     AtomicRmw "ATOMICRMW" 0 AtomicRmw AtomicRmw [Reads Writes MayThrow Orders] [NullAccess ExpiredLocation WrongLocationType] "instruction-set#atomicrmw-instruction" "read, modify and write atomically; the old value is the result";
+}
+System SystemOp "Order, traps, native calls, threads, stacks, common instructions." {
     Fence     "FENCE"     0 Fence     Fence     [Orders] [] "instruction-set#fence" "order memory accesses";
-    // ---- traps
     Trap       "TRAP"       0 Trap       Trap       [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [] "instruction-set#trap-and-watchpoint-instruction" "stop here and ask the client";
     Watchpoint "WATCHPOINT" 0 Watchpoint Watchpoint [Reads Writes MayThrow MayTrap Terminates Safepoint OsrPoint] [] "instruction-set#trap-and-watchpoint-instruction" "a trap while its watchpoint is enabled, else a jump";
     WpBranch   "WPBRANCH"   0 WpBranch   WpBranch   [Terminates Safepoint] [] "instruction-set#wpbranch-instruction" "jump by whether a watchpoint is enabled";
-    // ---- native calls, threads, stacks
     CCall     "CCALL"     0 CCall     CCall     [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadNativeCallee] "instruction-set#ccall-instruction" "call a native function";
     NewThread "NEWTHREAD" 0 NewThread NewThread [Reads Writes Allocates MayThrow Safepoint] [CreationFailed BadBinding] "instruction-set#newthread-instruction" "start a thread on a stack";
     SwapStack "SWAPSTACK" 0 SwapStack SwapStack [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadBinding OpenCursor] "instruction-set#swapstack-instruction" "leave this stack and continue another";
     CommInst  "COMMINST"  0 CommInst  CommInst  [Reads Writes Allocates MayThrow Safepoint Orders] [] "instruction-set#comminst-instruction" "a common instruction; see its own row";
+}
 }

@@ -7,7 +7,7 @@ use crate::diag::Severity;
 use crate::ids::TypeId;
 use crate::inst::{Inst, Linked};
 use crate::program::Var;
-use crate::table::{Op, Rule, StatusFlags};
+use crate::table::{Op, StatusFlags};
 use crate::types::Type;
 
 impl Body<'_, '_> {
@@ -71,23 +71,16 @@ impl Body<'_, '_> {
         results.extend(std::iter::repeat_n(i1, inst.attrs.status.count()));
     }
 
-    pub(super) fn comparison(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
+    pub(super) fn comparison(
+        &mut self,
+        inst: &Inst<Linked>,
+        args: &[TypeId],
+        results: &mut Types,
+        (fits, code, wants): Comparable,
+    ) {
         let ty = inst.types[0];
         let (lane, length) = self.lane(ty);
-        let rule = inst.op.rule();
-        let (fits, code, wants): (bool, Code, &str) = match rule {
-            Rule::EqCmp => (
-                lane.is_eq_comparable(),
-                code::EQ_TYPE,
-                "int, pointers, references (but not weakref), and vectors of them",
-            ),
-            Rule::IntCmp => (matches!(lane, Type::Int(_)), code::INT_CMP_TYPE, "int and vectors of int"),
-            Rule::UltCmp => {
-                (lane.is_ult_comparable(), code::ULT_TYPE, "int, pointers, iref, and vectors of them")
-            }
-            _ => (lane.is_fp(), code::FP_CMP_TYPE, "float, double and vectors of them"),
-        };
-        if fits {
+        if fits(lane) {
             self.want_arg(inst, args, 0, ty);
             self.want_arg(inst, args, 1, ty);
         } else {
@@ -100,7 +93,13 @@ impl Body<'_, '_> {
         });
     }
 
-    pub(super) fn conversion(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
+    pub(super) fn conversion(
+        &mut self,
+        inst: &Inst<Linked>,
+        args: &[TypeId],
+        results: &mut Types,
+        fault: Convertible,
+    ) {
         let (from, to) = (inst.types[0], inst.types[1]);
         let (from_lane, from_length) = self.lane(from);
         let (to_lane, to_length) = self.lane(to);
@@ -111,7 +110,11 @@ impl Body<'_, '_> {
             results.push(Var::UNTYPED);
             return;
         }
-        if let Some((code, severity, text)) = self.conversion_fault(inst.op.rule(), from_lane, to_lane) {
+        if let Some((code, text)) = fault(from_lane, to_lane) {
+            // Conversions that change nothing are harmless, so the lenient mode lets them pass.
+            let idle = matches!((from_lane, to_lane), (Type::Int(m), Type::Int(n)) if m == n);
+            let idle = idle && matches!(code, code::TRUNC_WIDTH | code::EXT_WIDTH);
+            let severity = if idle && self.cx.options.lenient { Severity::Warning } else { Severity::Error };
             let (from, to) = (self.cx.ty(from), self.cx.ty(to));
             let message = format!("{} cannot convert {from} to {to}", self.inst_name());
             self.report(code, Place::Type(1), severity, message, text);
@@ -122,50 +125,6 @@ impl Body<'_, '_> {
         }
         self.want_arg(inst, args, 0, from);
         results.push(to);
-    }
-
-    /// What is wrong about a conversion between two scalar types, if anything.
-    fn conversion_fault(&self, rule: Rule, from: &Type, to: &Type) -> Option<(Code, Severity, &'static str)> {
-        use crate::types::TypeCtor::{Double, Float, FuncRef, IRef, Int, Ref};
-        // Conversions that change nothing are harmless, so the lenient mode lets them pass.
-        let same_width = if self.cx.options.lenient { Severity::Warning } else { Severity::Error };
-        let unequal = |m: u32, n: u32| if m == n { same_width } else { Severity::Error };
-        let address = |ty: &Type| ty.is_pointer() || matches!(ty, Int(_));
-        let fault = |code, text| Some((code, Severity::Error, text));
-        match (rule, from, to) {
-            (Rule::IntShrink, Int(m), Int(n)) if n < m => None,
-            (Rule::IntShrink, Int(m), Int(n)) => {
-                Some((code::TRUNC_WIDTH, unequal(*m, *n), "the result must be shorter"))
-            }
-            (Rule::IntGrow, Int(m), Int(n)) if n > m => None,
-            (Rule::IntGrow, Int(m), Int(n)) => {
-                Some((code::EXT_WIDTH, unequal(*m, *n), "the result must be longer"))
-            }
-            (Rule::IntShrink | Rule::IntGrow, ..) => fault(code::INT_CONV_TYPES, "both must be int"),
-            (Rule::FpShrink, Double, Float) | (Rule::FpGrow, Float, Double) => None,
-            (Rule::FpShrink, ..) => fault(code::FP_CONV_TYPES, "it goes from double to float"),
-            (Rule::FpGrow, ..) => fault(code::FP_CONV_TYPES, "it goes from float to double"),
-            (Rule::FpToInt, Float | Double, Int(_)) | (Rule::IntToFp, Int(_), Float | Double) => None,
-            (Rule::FpToInt, ..) => fault(code::FP_TO_INT_TYPES, "it goes from float or double to int"),
-            (Rule::IntToFp, ..) => fault(code::INT_TO_FP_TYPES, "it goes from int to float or double"),
-            (Rule::BitCast, Int(32), Float)
-            | (Rule::BitCast, Float, Int(32))
-            | (Rule::BitCast, Int(64), Double)
-            | (Rule::BitCast, Double, Int(64)) => None,
-            (Rule::BitCast, Int(_), Float | Double) | (Rule::BitCast, Float | Double, Int(_)) => {
-                fault(code::BITCAST_WIDTH, "the sizes differ")
-            }
-            (Rule::BitCast, ..) => {
-                fault(code::BITCAST_TYPES, "it goes between int and a floating point type")
-            }
-            (Rule::RefCast, Ref(_), Ref(_))
-            | (Rule::RefCast, IRef(_), IRef(_))
-            | (Rule::RefCast, FuncRef(_), FuncRef(_)) => None,
-            (Rule::RefCast, ..) => fault(code::REFCAST_TYPES, "both must be ref, both iref or both funcref"),
-            (_, Int(_), Int(_)) => fault(code::PTRCAST_TYPES, "one of them must be uptr or ufuncptr"),
-            (_, from, to) if address(from) && address(to) => None,
-            _ => fault(code::PTRCAST_TYPES, "each must be uptr, ufuncptr or int"),
-        }
     }
 
     pub(super) fn select(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
@@ -190,5 +149,100 @@ impl Body<'_, '_> {
         self.want_arg(inst, args, 1, ty);
         self.want_arg(inst, args, 2, ty);
         results.push(ty);
+    }
+}
+
+/// Which types a comparison works on, the code of the error for others, and these types in words.
+type Comparable = (fn(&Type) -> bool, Code, &'static str);
+
+pub(super) const EQ_CMP: Comparable = (
+    Type::is_eq_comparable,
+    code::EQ_TYPE,
+    "int, pointers, references (but not weakref), and vectors of them",
+);
+pub(super) const INT_CMP: Comparable =
+    (|ty| matches!(ty, Type::Int(_)), code::INT_CMP_TYPE, "int and vectors of int");
+pub(super) const ULT_CMP: Comparable =
+    (Type::is_ult_comparable, code::ULT_TYPE, "int, pointers, iref, and vectors of them");
+pub(super) const FP_CMP: Comparable = (Type::is_fp, code::FP_CMP_TYPE, "float, double and vectors of them");
+
+/// What is wrong about a conversion between two scalar types, if anything: code and label.
+type Fault = Option<(Code, &'static str)>;
+
+/// The rule of a conversion.
+type Convertible = fn(&Type, &Type) -> Fault;
+
+pub(super) fn int_shrink(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Int(m), Type::Int(n)) if n < m => None,
+        (Type::Int(_), Type::Int(_)) => Some((code::TRUNC_WIDTH, "the result must be shorter")),
+        _ => Some((code::INT_CONV_TYPES, "both must be int")),
+    }
+}
+
+pub(super) fn int_grow(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Int(m), Type::Int(n)) if n > m => None,
+        (Type::Int(_), Type::Int(_)) => Some((code::EXT_WIDTH, "the result must be longer")),
+        _ => Some((code::INT_CONV_TYPES, "both must be int")),
+    }
+}
+
+pub(super) fn fp_shrink(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Double, Type::Float) => None,
+        _ => Some((code::FP_CONV_TYPES, "it goes from double to float")),
+    }
+}
+
+pub(super) fn fp_grow(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Float, Type::Double) => None,
+        _ => Some((code::FP_CONV_TYPES, "it goes from float to double")),
+    }
+}
+
+pub(super) fn fp_to_int(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Float | Type::Double, Type::Int(_)) => None,
+        _ => Some((code::FP_TO_INT_TYPES, "it goes from float or double to int")),
+    }
+}
+
+pub(super) fn int_to_fp(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Int(_), Type::Float | Type::Double) => None,
+        _ => Some((code::INT_TO_FP_TYPES, "it goes from int to float or double")),
+    }
+}
+
+pub(super) fn bit_cast(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Int(32), Type::Float)
+        | (Type::Float, Type::Int(32))
+        | (Type::Int(64), Type::Double)
+        | (Type::Double, Type::Int(64)) => None,
+        (Type::Int(_), Type::Float | Type::Double) | (Type::Float | Type::Double, Type::Int(_)) => {
+            Some((code::BITCAST_WIDTH, "the sizes differ"))
+        }
+        _ => Some((code::BITCAST_TYPES, "it goes between int and a floating point type")),
+    }
+}
+
+pub(super) fn ref_cast(from: &Type, to: &Type) -> Fault {
+    match (from, to) {
+        (Type::Ref(_), Type::Ref(_))
+        | (Type::IRef(_), Type::IRef(_))
+        | (Type::FuncRef(_), Type::FuncRef(_)) => None,
+        _ => Some((code::REFCAST_TYPES, "both must be ref, both iref or both funcref")),
+    }
+}
+
+pub(super) fn ptr_cast(from: &Type, to: &Type) -> Fault {
+    let address = |ty: &Type| ty.is_pointer() || matches!(ty, Type::Int(_));
+    match (from, to) {
+        (Type::Int(_), Type::Int(_)) => Some((code::PTRCAST_TYPES, "one of them must be uptr or ufuncptr")),
+        (from, to) if address(from) && address(to) => None,
+        _ => Some((code::PTRCAST_TYPES, "each must be uptr, ufuncptr or int")),
     }
 }

@@ -4,15 +4,15 @@
 //! variable (`defined`: the block that has computed it) answers "is it there yet" while the instructions are walked in
 //! order, and types of results are ready when their uses are met.
 
-use super::Cx;
 use super::report::{DestNo, Place, counted};
+use super::{Cx, arith};
 use crate::codes::{load, verify as code};
 use crate::diag::{Diagnostic, Severity, Span};
 use crate::draft::{DefKind, FuncDef};
 use crate::ids::*;
 use crate::inst::{Dest, Inst, Linked, Value};
 use crate::program::{Block, FuncVer, Var};
-use crate::table::{Effect, Op, Part, Rule};
+use crate::table::{CommInst, Effect, Op, Part, Rule};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -326,12 +326,12 @@ impl Body<'_, '_> {
 
     /// EXC and KEEPALIVE only where they can matter.
     fn check_clauses(&mut self, inst: &Inst<Linked>) {
+        // What a common instruction does stands in its own row.
+        let effects = inst.attrs.comm.map_or_else(|| inst.op.effects(), CommInst::effects);
+        let has_part = |part| inst.op.form().parts().contains(&part);
         if inst.exc.is_some() {
-            let allowed = match inst.op {
-                Op::CommInst => inst.attrs.comm.is_none_or(|comm| comm.may_have_exc()),
-                Op::Watchpoint => false,
-                _ => inst.op.effects().has(Effect::MayThrow),
-            };
+            // WATCHPOINT may throw too, but has a clause of its own.
+            let allowed = effects.has(Effect::MayThrow) && has_part(Part::Exc);
             if !allowed {
                 self.clause_not_allowed(
                     code::EXC_NOT_ALLOWED,
@@ -341,10 +341,7 @@ impl Body<'_, '_> {
             }
         }
         if inst.keepalives.as_ref().is_some_and(|vars| !vars.is_empty()) {
-            let allowed = match inst.op {
-                Op::CommInst => inst.attrs.comm.is_none_or(|comm| comm.may_have_keepalive()),
-                _ => inst.op.effects().has(Effect::OsrPoint),
-            };
+            let allowed = effects.has(Effect::OsrPoint) && has_part(Part::Keepalive);
             if !allowed {
                 self.clause_not_allowed(
                     code::KEEPALIVE_NOT_ALLOWED,
@@ -423,16 +420,19 @@ impl Body<'_, '_> {
         match inst.op.rule() {
             Rule::IntBinOp | Rule::IntDivOp => self.int_bin_op(inst, args, results),
             Rule::FpBinOp => self.fp_bin_op(inst, args, results),
-            Rule::EqCmp | Rule::IntCmp | Rule::UltCmp | Rule::FpCmp => self.comparison(inst, args, results),
-            Rule::IntShrink
-            | Rule::IntGrow
-            | Rule::FpShrink
-            | Rule::FpGrow
-            | Rule::FpToInt
-            | Rule::IntToFp
-            | Rule::BitCast
-            | Rule::RefCast
-            | Rule::PtrCast => self.conversion(inst, args, results),
+            Rule::EqCmp => self.comparison(inst, args, results, arith::EQ_CMP),
+            Rule::IntCmp => self.comparison(inst, args, results, arith::INT_CMP),
+            Rule::UltCmp => self.comparison(inst, args, results, arith::ULT_CMP),
+            Rule::FpCmp => self.comparison(inst, args, results, arith::FP_CMP),
+            Rule::IntShrink => self.conversion(inst, args, results, arith::int_shrink),
+            Rule::IntGrow => self.conversion(inst, args, results, arith::int_grow),
+            Rule::FpShrink => self.conversion(inst, args, results, arith::fp_shrink),
+            Rule::FpGrow => self.conversion(inst, args, results, arith::fp_grow),
+            Rule::FpToInt => self.conversion(inst, args, results, arith::fp_to_int),
+            Rule::IntToFp => self.conversion(inst, args, results, arith::int_to_fp),
+            Rule::BitCast => self.conversion(inst, args, results, arith::bit_cast),
+            Rule::RefCast => self.conversion(inst, args, results, arith::ref_cast),
+            Rule::PtrCast => self.conversion(inst, args, results, arith::ptr_cast),
             Rule::Select => self.select(inst, args, results),
             Rule::Branch | Rule::WpBranch => {}
             Rule::Branch2 => self.want_arg(inst, args, 0, self.cx.program.predefined.i1),
@@ -446,8 +446,10 @@ impl Body<'_, '_> {
             Rule::ExtractElement => self.extract_element(inst, args, results),
             Rule::InsertElement => self.insert_element(inst, args, results),
             Rule::ShuffleVector => self.shuffle_vector(inst, args, results),
-            Rule::New | Rule::Alloca => self.new_fixed(inst, results),
-            Rule::NewHybrid | Rule::AllocaHybrid => self.new_hybrid(inst, args, results),
+            Rule::New => self.new_fixed(inst, results, true),
+            Rule::Alloca => self.new_fixed(inst, results, false),
+            Rule::NewHybrid => self.new_hybrid(inst, args, results, true),
+            Rule::AllocaHybrid => self.new_hybrid(inst, args, results, false),
             Rule::GetIRef => self.get_iref(inst, args, results),
             Rule::GetFieldIRef => self.get_field_iref(inst, args, results),
             Rule::GetElemIRef => self.get_elem_iref(inst, args, results),

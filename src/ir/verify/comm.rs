@@ -7,7 +7,7 @@ use crate::codes::verify as code;
 use crate::ids::TypeId;
 use crate::inst::{Inst, Linked};
 use crate::program::Var;
-use crate::table::{CommInst, CommParams, Ct};
+use crate::table::{CommFamily, CommInst, CommParams, Ct, NativeInst};
 use crate::types::Type;
 
 /// Keys of [`super::facts::Derived::plain`].
@@ -59,35 +59,38 @@ impl Body<'_, '_> {
     fn comm_type_argument(&mut self, inst: &Inst<Linked>, comm: CommInst) -> bool {
         let types = &self.cx.program.types;
         let ctor = inst.types.first().map(|&ty| types.get(ty));
-        match comm {
-            CommInst::FutexWait
-            | CommInst::FutexWaitTimeout
-            | CommInst::FutexWake
-            | CommInst::FutexCmpRequeue
-                if !matches!(ctor, Some(Type::Int(_))) =>
-            {
+        match comm.family() {
+            CommFamily::Futex(_) if !matches!(ctor, Some(Type::Int(_))) => {
                 self.bad_type(code::FUTEX_TYPE, 0, "int");
                 return false;
             }
-            CommInst::NativePin | CommInst::NativeUnpin | CommInst::NativeGetAddr => match ctor {
-                Some(&(Type::Ref(referent) | Type::IRef(referent))) => {
-                    let yields_pointer = comm != CommInst::NativeUnpin;
-                    if yields_pointer && !self.cx.facts.is_native_safe(types, referent) {
-                        let wants = "references to native-safe types";
-                        self.bad_type(code::PTR_NATIVE_SAFE, 0, wants);
+            CommFamily::Native(native) => match native {
+                NativeInst::NativePin | NativeInst::NativeUnpin | NativeInst::NativeGetAddr => match ctor {
+                    Some(&(Type::Ref(referent) | Type::IRef(referent))) => {
+                        let yields_pointer = native != NativeInst::NativeUnpin;
+                        if yields_pointer && !self.cx.facts.is_native_safe(types, referent) {
+                            let wants = "references to native-safe types";
+                            self.bad_type(code::PTR_NATIVE_SAFE, 0, wants);
+                            return false;
+                        }
+                    }
+                    Some(_) | None => {
+                        self.bad_type(code::PIN_TYPE, 0, "ref and iref");
                         return false;
                     }
+                },
+                NativeInst::NativeExpose => {
+                    let span = self.span(Place::Sig(0));
+                    self.cx.check_native_sig(inst.sigs[0], span);
                 }
-                _ => {
-                    self.bad_type(code::PIN_TYPE, 0, "ref and iref");
-                    return false;
-                }
+                NativeInst::NativeUnexpose | NativeInst::NativeGetCookie => {}
             },
-            CommInst::NativeExpose => {
-                let span = self.span(Place::Sig(0));
-                self.cx.check_native_sig(inst.sigs[0], span);
-            }
-            _ => {}
+            CommFamily::Futex(_)
+            | CommFamily::Thread(_)
+            | CommFamily::Tr64(_)
+            | CommFamily::Misc(_)
+            | CommFamily::Meta(_)
+            | CommFamily::Builder(_) => {}
         }
         true
     }

@@ -1,21 +1,13 @@
 //! Definitions of types and signatures (type-system; uvm-ir, Type Definition, Function Signature Definition).
 
 use super::Cx;
+use super::cycles::{Cycles, Edge, Step};
 use crate::codes::verify as code;
 use crate::diag::{Diagnostic, Span};
 use crate::draft::DefKind;
 use crate::ids::{SigId, TypeId};
 use crate::inst::Use;
 use crate::types::{Type, TypeCtor};
-
-/// Where a type is in the search for types that contain themselves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    New,
-    /// On the path, at this position.
-    OnPath(usize),
-    Done,
-}
 
 impl Cx<'_> {
     /// Checks every new type definition.
@@ -143,70 +135,54 @@ impl Cx<'_> {
         }
     }
 
-    /// Finds types that are their own components: a depth-first search over members with an explicit path. Types of
-    /// earlier bundles cannot refer to new ones, so only new types are visited.
+    /// Finds types that are their own components. Types of earlier bundles cannot refer to new ones, so only new types
+    /// are visited.
     fn check_infinite_types(&mut self) {
         let (first, count) = (self.mark.types(), self.spans.types.len());
-        let mut marks = vec![Mark::New; count];
-        let mut path: Vec<(usize, usize)> = Vec::new();
-        for root in 0..count {
-            if marks[root] != Mark::New {
-                continue;
-            }
-            marks[root] = Mark::OnPath(0);
-            path.push((root, 0));
-            while let Some((new, arg)) = path.last_mut() {
-                let (at, n) = (*new, *arg);
-                *arg += 1;
-                let ctor = self.program.types.get(TypeId::new(first + at));
+        let mut cycles = Cycles::new(count);
+        loop {
+            let types = &self.program.types;
+            let cycle = cycles.next(|new, n| {
+                let ctor = types.get(TypeId::new(first + new));
                 let composite = matches!(
                     ctor,
                     Type::Struct(_) | Type::Hybrid { .. } | Type::Array(..) | Type::Vector(..)
                 );
-                let member = if composite { ctor.type_args().nth(n).copied() } else { None };
-                let Some(member) = member else {
-                    marks[at] = Mark::Done;
-                    path.pop();
-                    continue;
-                };
-                let Some(below) = member.index().checked_sub(first).filter(|&below| below < count) else {
-                    continue;
-                };
-                match marks[below] {
-                    Mark::New => {
-                        marks[below] = Mark::OnPath(path.len());
-                        path.push((below, 0));
+                match ctor.type_args().nth(n) {
+                    Some(member) if composite => {
+                        member.index().checked_sub(first).map_or(Edge::Elsewhere, Edge::Node)
                     }
-                    Mark::OnPath(start) => {
-                        self.infinite_type(at, n, &path[start..]);
-                        // One error per type is enough: leave it.
-                        if let Some((_, arg)) = path.last_mut() {
-                            *arg = usize::MAX - 1;
-                        }
-                    }
-                    Mark::Done => {}
+                    Some(_) | None => Edge::End,
                 }
-            }
+            });
+            let Some(cycle) = cycle else { return };
+            self.infinite_type(cycle);
+            // One error per type is enough.
+            cycles.leave();
         }
     }
 
     #[cold]
-    fn infinite_type(&mut self, at: usize, arg: usize, cycle: &[(usize, usize)]) {
+    fn infinite_type(&mut self, cycle: &[Step]) {
         let first = self.mark.types();
         let name = |new: usize| self.ty(TypeId::new(first + new));
-        let top = cycle.first().map_or(at, |&(new, _)| new);
+        let (Some(top), Some(last)) = (cycle.first().map(|step| step.node), cycle.last()) else { return };
         let message = match cycle {
             [_] => format!("{} contains itself", name(top)),
             _ => {
                 // A few names show the way; a cycle of thousands would not be read.
-                let way: Vec<String> = cycle.iter().skip(1).take(6).map(|&(new, _)| name(new)).collect();
+                let way: Vec<String> = cycle.iter().skip(1).take(6).map(|step| name(step.node)).collect();
                 let more = if cycle.len() > 7 { " …" } else { "" };
                 format!("{} contains itself through {}{more}", name(top), way.join(", "))
             }
         };
-        let diagnostic = Diagnostic::error(code::INFINITE_TYPE, self.type_span(at, Some(arg)), message)
+        let span = self.type_span(last.node, Some(last.edge()));
+        let diagnostic = Diagnostic::error(code::INFINITE_TYPE, span, message)
             .label("infinitely large")
-            .also(if at == top { Span::NONE } else { self.type_span(top, None) }, "the type begins here")
+            .also(
+                if last.node == top { Span::NONE } else { self.type_span(top, None) },
+                "the type begins here",
+            )
             .help("put a ref, iref or uptr in between");
         self.out.push(diagnostic);
     }

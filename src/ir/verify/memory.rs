@@ -6,36 +6,41 @@ use crate::codes::{Code, verify as code};
 use crate::ids::TypeId;
 use crate::inst::{Inst, Linked};
 use crate::program::Var;
-use crate::table::{MemOrder, Op, RmwOp};
+use crate::table::{MemOrder, RmwOp};
 use crate::types::Type;
 
 impl Body<'_, '_> {
     // ---- allocation
 
-    pub(super) fn new_fixed(&mut self, inst: &Inst<Linked>, results: &mut Types) {
+    /// NEW (in the heap) and ALLOCA (in the frame).
+    pub(super) fn new_fixed(&mut self, inst: &Inst<Linked>, results: &mut Types, in_heap: bool) {
         if matches!(self.cx.program.types.get(inst.types[0]), Type::Hybrid { .. }) {
             self.bad_type(code::NEW_HYBRID, 0, "types of fixed length");
         }
-        let result = self.allocated(inst);
+        let result = self.allocated(inst, in_heap);
         results.push(result);
     }
 
-    pub(super) fn new_hybrid(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
+    /// NEWHYBRID (in the heap) and ALLOCAHYBRID (in the frame).
+    pub(super) fn new_hybrid(
+        &mut self,
+        inst: &Inst<Linked>,
+        args: &[TypeId],
+        results: &mut Types,
+        in_heap: bool,
+    ) {
         if !matches!(self.cx.program.types.get(inst.types[0]), Type::Hybrid { .. }) {
             self.bad_type(code::NOT_A_HYBRID, 0, "hybrids");
         }
         self.index(inst, args, 0);
-        let result = self.allocated(inst);
+        let result = self.allocated(inst, in_heap);
         results.push(result);
     }
 
     /// `ref<T>` in the heap, `iref<T>` in the frame.
-    fn allocated(&mut self, inst: &Inst<Linked>) -> TypeId {
+    fn allocated(&mut self, inst: &Inst<Linked>, in_heap: bool) -> TypeId {
         let (types, ty) = (&mut self.cx.program.types, inst.types[0]);
-        match inst.op {
-            Op::New | Op::NewHybrid => self.cx.derived.ref_of(types, ty),
-            _ => self.cx.derived.iref_of(types, ty),
-        }
+        if in_heap { self.cx.derived.ref_of(types, ty) } else { self.cx.derived.iref_of(types, ty) }
     }
 
     // ---- addressing
@@ -176,7 +181,7 @@ impl Body<'_, '_> {
             return None;
         }
         self.want_location(inst, args);
-        if inst.attrs.ord != MemOrder::NotAtomic && !self.is_atomic(ty) {
+        if inst.attrs.ord != MemOrder::NotAtomic && !self.cx.program.types.get(ty).is_atomic() {
             self.bad_type(code::ATOMIC_TYPE, 0, ATOMIC_TYPES);
         }
         Some(strong)
@@ -217,7 +222,7 @@ impl Body<'_, '_> {
     ) -> TypeId {
         let ty = inst.types[0];
         let strong = self.cx.derived.strong(&mut self.cx.program.types, ty);
-        if self.is_atomic(ty) {
+        if self.cx.program.types.get(ty).is_atomic() {
             self.want_location(inst, args);
             for n in 1..=values {
                 self.want_arg(inst, args, n, strong);
@@ -226,15 +231,6 @@ impl Body<'_, '_> {
             self.bad_type(code, 0, wants);
         }
         strong
-    }
-
-    /// Whether a location of this type can be accessed atomically (portability, Instructions; widths as decided).
-    fn is_atomic(&self, ty: TypeId) -> bool {
-        let ctor = self.cx.program.types.get(ty);
-        match ctor {
-            Type::Int(n) => *n >= 8,
-            _ => ctor.is_scalar(),
-        }
     }
 
     pub(super) fn fence(&mut self, inst: &Inst<Linked>) {

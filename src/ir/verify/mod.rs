@@ -32,6 +32,7 @@ mod arith;
 mod body;
 mod comm;
 mod control;
+mod cycles;
 mod defs;
 mod facts;
 mod memory;

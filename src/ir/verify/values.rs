@@ -1,6 +1,7 @@
 //! Constants, global cells and exposed functions (uvm-ir).
 
 use super::Cx;
+use super::cycles::{Cycles, Edge};
 use crate::codes::verify as code;
 use crate::diag::{Diagnostic, Span};
 use crate::draft::{ConstCtor, DefKind};
@@ -8,23 +9,12 @@ use crate::ids::{ConstId, TypeId};
 use crate::inst::{Use, Value};
 use crate::types::Type;
 
-/// Where a constant is in the search for constants that contain themselves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    New,
-    /// On the path, at this position.
-    OnPath(usize),
-    Done,
-    /// Done, and part of itself.
-    Recursive,
-}
-
 impl Cx<'_> {
     /// Checks every new constant.
     pub fn check_consts(&mut self) {
-        let marks = self.check_recursive_consts();
+        let recursive = self.check_recursive_consts();
         for new in 0..self.spans.consts.len() {
-            self.check_const(new, &marks);
+            self.check_const(new, &recursive);
         }
     }
 
@@ -46,7 +36,7 @@ impl Cx<'_> {
         members.get(n).map_or_else(|| self.ctor_span(new), |member| member.span)
     }
 
-    fn check_const(&mut self, new: usize, marks: &[Mark]) {
+    fn check_const(&mut self, new: usize, recursive: &[bool]) {
         let constant = &self.program.consts[self.mark.consts() + new];
         let ty = constant.ty;
         let ctor = self.program.types.get(ty);
@@ -75,7 +65,7 @@ impl Cx<'_> {
             ConstCtor::List(_) => {
                 let fits = matches!(ctor, Type::Struct(_) | Type::Array(..) | Type::Vector(..));
                 if fits {
-                    self.check_members_of_const(new, ty, marks);
+                    self.check_members_of_const(new, ty, recursive);
                 }
                 (fits, code::CONST_LIST_TYPE, "a list")
             }
@@ -109,7 +99,7 @@ impl Cx<'_> {
     }
 
     /// As many members as the type has, each of the right type.
-    fn check_members_of_const(&mut self, new: usize, ty: TypeId, marks: &[Mark]) {
+    fn check_members_of_const(&mut self, new: usize, ty: TypeId, recursive: &[bool]) {
         let index = self.mark.consts() + new;
         let types = &self.program.types;
         let ConstCtor::List(members) = &self.program.consts[index].ctor else { return };
@@ -136,11 +126,11 @@ impl Cx<'_> {
             };
             let have = self.global_type(value);
             // A member that leads back to this constant cannot have the right type, and has been reported.
-            let recursive = |index: usize| {
+            let is_recursive = |index: usize| {
                 let new = index.checked_sub(self.mark.consts());
-                new.and_then(|new| marks.get(new)) == Some(&Mark::Recursive)
+                new.and_then(|new| recursive.get(new)) == Some(&true)
             };
-            let cyclic = matches!(value, Value::Const(id) if recursive(index) && recursive(id.index()));
+            let cyclic = matches!(value, Value::Const(id) if is_recursive(index) && is_recursive(id.index()));
             if !cyclic && !types.same(have, want) {
                 self.bad_member(new, n, value, have, want);
             }
@@ -158,64 +148,45 @@ impl Cx<'_> {
         self.out.push(diagnostic);
     }
 
-    /// Finds constants that contain themselves: a depth-first search with an explicit path. Constants of earlier
-    /// bundles cannot refer to new ones.
-    fn check_recursive_consts(&mut self) -> Vec<Mark> {
+    /// Finds constants that contain themselves, and says which new ones do. Constants of earlier bundles cannot refer to
+    /// new ones.
+    fn check_recursive_consts(&mut self) -> Vec<bool> {
         let (first, count) = (self.mark.consts(), self.spans.consts.len());
-        let mut marks = vec![Mark::New; count];
-        let mut path: Vec<(usize, usize)> = Vec::new();
-        for root in 0..count {
-            if marks[root] != Mark::New {
+        let mut recursive = vec![false; count];
+        let mut cycles = Cycles::new(count);
+        loop {
+            let consts = &self.program.consts;
+            let cycle = cycles.next(|new, n| match &consts[first + new].ctor {
+                ConstCtor::List(members) => match members.get(n) {
+                    Some(Value::Const(ConstId(below))) => {
+                        (*below as usize).checked_sub(first).map_or(Edge::Elsewhere, Edge::Node)
+                    }
+                    Some(Value::Local(_) | Value::Global(_) | Value::Func(_) | Value::Expose(_)) => {
+                        Edge::Elsewhere
+                    }
+                    None => Edge::End,
+                },
+                ConstCtor::Int { .. }
+                | ConstCtor::Float(_)
+                | ConstCtor::Double(_)
+                | ConstCtor::Null
+                | ConstCtor::Extern(_) => Edge::End,
+            });
+            let Some(cycle) = cycle else { return recursive };
+            let (Some(top), Some(last)) = (cycle.first(), cycle.last()) else { continue };
+            // One error per constant is enough.
+            if recursive[top.node] {
                 continue;
             }
-            marks[root] = Mark::OnPath(0);
-            path.push((root, 0));
-            while let Some((new, member)) = path.last_mut() {
-                let (at, n) = (*new, *member);
-                *member += 1;
-                let below = match &self.program.consts[first + at].ctor {
-                    ConstCtor::List(members) => members.get(n).copied(),
-                    ConstCtor::Int { .. }
-                    | ConstCtor::Float(_)
-                    | ConstCtor::Double(_)
-                    | ConstCtor::Null
-                    | ConstCtor::Extern(_) => None,
-                };
-                match below {
-                    None => {
-                        if marks[at] != Mark::Recursive {
-                            marks[at] = Mark::Done;
-                        }
-                        path.pop();
-                    }
-                    Some(Value::Const(ConstId(below))) => {
-                        let Some(below) = (below as usize).checked_sub(first).filter(|&below| below < count)
-                        else {
-                            continue;
-                        };
-                        match marks[below] {
-                            Mark::New => {
-                                marks[below] = Mark::OnPath(path.len());
-                                path.push((below, 0));
-                            }
-                            Mark::OnPath(start) => {
-                                self.recursive_const(at, n, below);
-                                for &(member, _) in path[start..].iter().rev() {
-                                    // What an earlier cycle has marked need not be walked again.
-                                    if marks[member] == Mark::Recursive {
-                                        break;
-                                    }
-                                    marks[member] = Mark::Recursive;
-                                }
-                            }
-                            Mark::Done | Mark::Recursive => {}
-                        }
-                    }
-                    Some(Value::Local(_) | Value::Global(_) | Value::Func(_) | Value::Expose(_)) => {}
+            let (at, n, below) = (last.node, last.edge(), top.node);
+            for step in cycle.iter().rev() {
+                // What an earlier cycle has marked need not be walked again.
+                if std::mem::replace(&mut recursive[step.node], true) {
+                    break;
                 }
             }
+            self.recursive_const(at, n, below);
         }
-        marks
     }
 
     #[cold]

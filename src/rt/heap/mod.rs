@@ -1,10 +1,10 @@
 //! The heap: objects, global cells, and how to find either from an address (uvm-memory, "Memory Allocation").
 //!
-//! **What.** [`Heap`] allocates objects by bumping a pointer through 32 KiB blocks; objects of more than
+//! **What.** [`Heap`] allocates objects by bumping a pointer through 32 KiB blocks and collects them; objects of more than
 //! [`LARGE`] bytes get blocks of their own; global cells live in an immortal region beside the heap. Memory is zero
 //! when handed out. [`Heap::find_object`] resolves any address to the allocation unit around it.
 //!
-//! **Why this way.** This is the heap before its collector, behind the interface the collector will keep:
+//! **Why this way.** Allocation and collection meet in few places ([`collect`] is the latter, from beginning to end):
 //! * A thread allocates from its own [`AllocBuffer`], two words that live in the thread structure, so that compiled
 //!   code can do it inline: `payload = cursor + 8; cursor = payload + size; if cursor > limit { slow }; store header`.
 //! * Allocation never collects. `None` means "no room now": the caller, who stands at a safepoint and knows its roots,

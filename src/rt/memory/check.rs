@@ -7,6 +7,8 @@
 //! * *Access* ([`Checker::check_iref`]): some location that begins exactly there must have the wanted type, where the
 //!   referent types of references do not count and a `weakref` is as good as a `ref`. By the prefix rule several
 //!   locations can begin at one address (a struct, its first field, the first element of that, …).
+//! * *Fields* ([`Checker::check_field`]): the struct must be there, or at least a location of the field's type where the
+//!   field would be (prefix rule).
 //! * *Shifting* ([`Checker::check_shift`]): the location must be an element of a memory array, and the result too.
 //!   Nested arrays, vectors and the variable part of a hybrid are one memory array of the innermost elements, so an
 //!   iref to `float` may go all over `hybrid<… array<vector<float 4> 10>>`'s variable part, but not leave it; one past

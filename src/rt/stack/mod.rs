@@ -389,6 +389,9 @@ impl AllocaCells for CellsFrom<'_> {
 }
 
 /// A position in the frames of an unbound stack, from the top towards the bottom.
+///
+/// It is for walking while nothing changes, and does not notice when its stack ends and the memory is used again. A cursor
+/// that is kept is a word of [`Stacks::new_cursor`]: [`Stacks::cursor`] gives the position of its word, if it is open.
 #[derive(Clone, Debug)]
 pub struct FrameCursor {
     /// The stack.

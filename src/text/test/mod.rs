@@ -352,7 +352,8 @@ fn round_trip(text: &str) {
     assert_eq!(all_tokens(text), all_tokens(&formatted));
 }
 
-fn all_tokens(text: &str) -> Vec<String> {
+/// All tokens of a text, comments included.
+pub(crate) fn kinds(text: &str) -> Vec<(Kind, &str)> {
     let mut lexer = Lexer::new(text);
     let mut out = Vec::new();
     loop {
@@ -360,8 +361,12 @@ fn all_tokens(text: &str) -> Vec<String> {
         if token.kind == Kind::Eof {
             return out;
         }
-        out.push(text[token.start as usize..token.end as usize].trim_end().to_owned());
+        out.push((token.kind, &text[token.start as usize..token.end as usize]));
     }
+}
+
+fn all_tokens(text: &str) -> Vec<String> {
+    kinds(text).into_iter().map(|(_, text)| text.trim_end().to_owned()).collect()
 }
 
 #[test]

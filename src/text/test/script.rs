@@ -24,8 +24,8 @@ fn every_directive_is_read() {
     let text = "\
 //! spec: uvm-ir#top-level memory#heap
 //! spec: third#one
-//! option: stack=16K heap=8M
-//! option: fuel=100000 lenient schedule=7 seeds=20 preempt=0 threads=9 weak-failures=100 spurious-wakes=5 virtual-time
+//! option: stack=16K heap=8M virtual-time
+//! option: fuel=100000 lenient schedule=7 seeds=20 preempt=0 stacks=12 threads=9 weak-failures=100 spurious-wakes=5
 //! warns MU-E3101 @7:2
 .typedef @i64 = int<64> //! this is a comment and no directive
 //! load other.uir
@@ -45,6 +45,7 @@ fn every_directive_is_read() {
         heap_bytes: Some(8 << 20),
         fuel: Some(100_000),
         lenient: true,
+        stacks_max: Some(12),
         threads_max: Some(9),
         seed: Some(7),
         seeds: Some(20),

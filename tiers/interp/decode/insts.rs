@@ -1,11 +1,14 @@
-//! Decoding of single instructions: one exhaustive match over [`Op`].
+//! Decoding of single instructions: one exhaustive match over each [`Family`].
 
 use super::{DecodeError, Decoder};
 use crate::code::*;
+use mu_ir::eval::{Lane, LaneOp, fcmp_mask};
 use mu_ir::ids::TypeId;
 use mu_ir::inst::{Inst, Linked, Value};
-use mu_ir::semantics::float;
-use mu_ir::table::{CommInst, CurStack, Expose, MemOrder, NewStack, Op, StatusFlags};
+use mu_ir::table::{
+    AccessOp, AddressOp, AllocOp, CallOp, ChoiceOp, CmpOp, CommInst, ConvOp, CurStack, Expose, Family,
+    FpCmpOp, FpOp, IntOp, MemOrder, NewStack, Op, StatusFlags, SystemOp, ValueOp,
+};
 use mu_ir::types::Type;
 use mu_rt::layout::{Layout, LeafKind, Shape};
 use mu_rt::native;
@@ -16,125 +19,84 @@ type Decoded = Result<Instr, DecodeError>;
 impl Decoder<'_> {
     /// Decodes one instruction.
     pub(super) fn inst(&mut self, inst: &Inst<Linked>) -> Decoded {
-        match inst.op {
-            Op::Add
-            | Op::Sub
-            | Op::Mul
-            | Op::SDiv
-            | Op::SRem
-            | Op::UDiv
-            | Op::URem
-            | Op::Shl
-            | Op::LShr
-            | Op::AShr
-            | Op::And
-            | Op::Or
-            | Op::Xor
-            | Op::FAdd
-            | Op::FSub
-            | Op::FMul
-            | Op::FDiv
-            | Op::FRem => self.binop(inst),
-            Op::Eq
-            | Op::Ne
-            | Op::SGe
-            | Op::SGt
-            | Op::SLe
-            | Op::SLt
-            | Op::UGe
-            | Op::UGt
-            | Op::ULe
-            | Op::ULt
-            | Op::FFalse
-            | Op::FTrue
-            | Op::FUno
-            | Op::FUeq
-            | Op::FUne
-            | Op::FUgt
-            | Op::FUge
-            | Op::FUlt
-            | Op::FUle
-            | Op::FOrd
-            | Op::FOeq
-            | Op::FOne
-            | Op::FOgt
-            | Op::FOge
-            | Op::FOlt
-            | Op::FOle => self.cmp(inst),
-            Op::Trunc
-            | Op::ZExt
-            | Op::SExt
-            | Op::FpTrunc
-            | Op::FpExt
-            | Op::FpToUi
-            | Op::FpToSi
-            | Op::UiToFp
-            | Op::SiToFp
-            | Op::BitCast
-            | Op::RefCast
-            | Op::PtrCast => self.conv(inst),
-            Op::Select => self.select(inst),
-            Op::Branch => Ok(Instr::Branch { edge: self.edge(&inst.dests[0])? }),
-            Op::Branch2 => {
-                let c = self.slot(inst.args[0])?;
-                Ok(Instr::Branch2 { c, then: self.edge(&inst.dests[0])?, other: self.edge(&inst.dests[1])? })
-            }
-            Op::Switch => self.switch(inst),
-            Op::Call => self.call(inst),
-            Op::TailCall => {
-                let callee = self.slot(inst.args[0])?;
-                let args = self.word_list(&inst.args[1..])?;
-                Ok(Instr::TailCall { callee, info: self.call_info(inst, args, NONE) })
-            }
-            Op::Ret => Ok(Instr::Ret { values: self.word_list(&inst.args)? }),
-            Op::Throw => Ok(Instr::Throw { a: self.slot(inst.args[0])? }),
-            Op::ExtractValue | Op::InsertValue => self.struct_value(inst),
-            Op::ExtractElement | Op::InsertElement => self.element(inst),
-            Op::ShuffleVector => self.shuffle(inst),
-            Op::New | Op::NewHybrid | Op::Alloca | Op::AllocaHybrid => self.alloc(inst),
-            Op::GetIRef => Ok(Instr::GetIRef { d: self.def(inst, 0), a: self.slot(inst.args[0])? }),
-            Op::GetFieldIRef => self.field_iref(inst),
-            Op::GetElemIRef | Op::ShiftIRef => self.index_iref(inst),
-            Op::GetVarPartIRef => self.var_part_iref(inst),
-            Op::Load | Op::Store | Op::CmpXchg | Op::AtomicRmw => self.access(inst),
-            Op::Fence => Ok(Instr::Fence { ord: inst.attrs.ord }),
-            Op::Trap => {
-                let resume = self.resume(inst, &inst.types)?;
-                Ok(Instr::Trap { resume })
-            }
-            Op::Watchpoint => self.watchpoint(inst),
-            Op::WpBranch => {
-                let wpid = inst.attrs.literal as u32;
-                let (disabled, enabled) = (self.edge(&inst.dests[0])?, self.edge(&inst.dests[1])?);
-                Ok(Instr::WpBranch { wpid, disabled, enabled })
-            }
-            Op::CCall => self.ccall(inst),
-            Op::NewThread => self.new_thread(inst),
-            Op::SwapStack => self.swap_stack(inst),
-            Op::CommInst => self.comm(inst),
+        match inst.op.family() {
+            Family::Int(op) => self.int_op(inst, op),
+            Family::Fp(op) => self.fp_op(inst, op),
+            Family::Cmp(op) => self.cmp(inst, op),
+            Family::FpCmp(op) => self.fp_cmp(inst, op),
+            Family::Conv(op) => self.conv(inst, op),
+            Family::Choice(op) => match op {
+                ChoiceOp::Select => self.select(inst),
+                ChoiceOp::Branch => Ok(Instr::Branch { edge: self.edge(&inst.dests[0])? }),
+                ChoiceOp::Branch2 => {
+                    let c = self.slot(inst.args[0])?;
+                    let (then, other) = (self.edge(&inst.dests[0])?, self.edge(&inst.dests[1])?);
+                    Ok(Instr::Branch2 { c, then, other })
+                }
+                ChoiceOp::Switch => self.switch(inst),
+            },
+            Family::Call(op) => match op {
+                CallOp::Call => self.call(inst),
+                CallOp::TailCall => {
+                    let callee = self.slot(inst.args[0])?;
+                    let args = self.word_list(&inst.args[1..])?;
+                    Ok(Instr::TailCall { callee, info: self.call_info(inst, args, NONE) })
+                }
+                CallOp::Ret => Ok(Instr::Ret { values: self.word_list(&inst.args)? }),
+                CallOp::Throw => Ok(Instr::Throw { a: self.slot(inst.args[0])? }),
+            },
+            Family::Value(op) => match op {
+                ValueOp::ExtractValue => self.struct_value(inst, false),
+                ValueOp::InsertValue => self.struct_value(inst, true),
+                ValueOp::ExtractElement => self.element(inst, false),
+                ValueOp::InsertElement => self.element(inst, true),
+                ValueOp::ShuffleVector => self.shuffle(inst),
+            },
+            Family::Alloc(op) => self.alloc(inst, op),
+            Family::Address(op) => match op {
+                AddressOp::GetIRef => {
+                    Ok(Instr::GetIRef { d: self.def(inst, 0), a: self.slot(inst.args[0])? })
+                }
+                AddressOp::GetFieldIRef => self.field_iref(inst),
+                AddressOp::GetElemIRef => self.index_iref(inst, false),
+                AddressOp::ShiftIRef => self.index_iref(inst, true),
+                AddressOp::GetVarPartIRef => self.var_part_iref(inst),
+            },
+            Family::Access(op) => self.access(inst, op),
+            Family::System(op) => match op {
+                SystemOp::Fence => Ok(Instr::Fence { ord: inst.attrs.ord }),
+                SystemOp::Trap => {
+                    let resume = self.resume(inst, &inst.types)?;
+                    Ok(Instr::Trap { resume })
+                }
+                SystemOp::Watchpoint => self.watchpoint(inst),
+                SystemOp::WpBranch => {
+                    let wpid = inst.attrs.literal as u32;
+                    let (disabled, enabled) = (self.edge(&inst.dests[0])?, self.edge(&inst.dests[1])?);
+                    Ok(Instr::WpBranch { wpid, disabled, enabled })
+                }
+                SystemOp::CCall => self.ccall(inst),
+                SystemOp::NewThread => self.new_thread(inst),
+                SystemOp::SwapStack => self.swap_stack(inst),
+                SystemOp::CommInst => self.comm(inst),
+            },
         }
     }
 
     // ---- element-wise operations
 
     /// What a lane of a type is, and how many there are.
-    fn lane(&self, ty: TypeId) -> (LaneKind, u32) {
-        let kind = |ty: &Type| match ty {
-            Type::Int(128) => LaneKind::Wide,
-            Type::Int(width) => LaneKind::Int(*width as u8),
-            Type::Float => LaneKind::F32,
-            Type::Double => LaneKind::F64,
-            _ => LaneKind::Int(64),
-        };
+    fn lane(&self, ty: TypeId) -> (Lane, u32) {
         match self.ty(ty) {
-            Type::Vector(elem, length) => (kind(self.ty(*elem)), *length as u32),
-            scalar => (kind(scalar), 1),
+            Type::Vector(elem, length) => (Lane::of(self.ty(*elem)), *length as u32),
+            scalar => (Lane::of(scalar), 1),
         }
     }
 
     fn lanes_info(
         &mut self,
         inst: &Inst<Linked>,
+        op: LaneOp,
         from_ty: TypeId,
         to_ty: TypeId,
     ) -> Result<LaneInfo, DecodeError> {
@@ -154,48 +116,58 @@ impl Decoder<'_> {
                 next += 1;
             }
         }
-        Ok(LaneInfo { op: inst.op, from, to, lanes, a, b, d: self.def(inst, 0), nor, exc, status })
+        Ok(LaneInfo { op, from, to, lanes, a, b, d: self.def(inst, 0), nor, exc, status })
     }
 
-    fn lanes(&mut self, inst: &Inst<Linked>, from_ty: TypeId, to_ty: TypeId) -> Decoded {
-        let info = self.lanes_info(inst, from_ty, to_ty)?;
+    fn lanes(&mut self, inst: &Inst<Linked>, op: LaneOp, from_ty: TypeId, to_ty: TypeId) -> Decoded {
+        let info = self.lanes_info(inst, op, from_ty, to_ty)?;
         self.code.lanes.push(info);
         Ok(Instr::Lanes { info: self.code.lanes.len() as u32 - 1 })
     }
 
-    fn binop(&mut self, inst: &Inst<Linked>) -> Decoded {
+    /// A binary operation on integers.
+    fn int_op(&mut self, inst: &Inst<Linked>, op: IntOp) -> Decoded {
         let ty = inst.types[0];
-        let (kind, lanes) = self.lane(ty);
-        let plain = lanes == 1 && !self.is_vector(ty) && inst.exc.is_none() && inst.attrs.status.is_empty();
-        if !plain || kind == LaneKind::Wide || inst.op == Op::FRem {
-            return self.lanes(inst, ty, ty);
+        let plain = !self.is_vector(ty) && inst.exc.is_none() && inst.attrs.status.is_empty();
+        let (Lane::Int(w), true) = (self.lane(ty).0, plain) else {
+            return self.lanes(inst, LaneOp::Int(op), ty, ty);
+        };
+        let (d, a, b) = (self.def(inst, 0), self.slot(inst.args[0])?, self.slot(inst.args[1])?);
+        Ok(match op {
+            IntOp::Add => Instr::Add { w, d, a, b },
+            IntOp::Sub => Instr::Sub { w, d, a, b },
+            IntOp::Mul => Instr::Mul { w, d, a, b },
+            IntOp::SDiv => Instr::SDiv { w, d, a, b },
+            IntOp::SRem => Instr::SRem { w, d, a, b },
+            IntOp::UDiv => Instr::UDiv { w, d, a, b },
+            IntOp::URem => Instr::URem { w, d, a, b },
+            IntOp::Shl => Instr::Shl { w, d, a, b },
+            IntOp::LShr => Instr::LShr { w, d, a, b },
+            IntOp::AShr => Instr::AShr { w, d, a, b },
+            IntOp::And => Instr::And { d, a, b },
+            IntOp::Or => Instr::Or { d, a, b },
+            IntOp::Xor => Instr::Xor { d, a, b },
+        })
+    }
+
+    /// A binary operation on floating point numbers.
+    fn fp_op(&mut self, inst: &Inst<Linked>, op: FpOp) -> Decoded {
+        let ty = inst.types[0];
+        if self.is_vector(ty) || op == FpOp::FRem {
+            return self.lanes(inst, LaneOp::Fp(op), ty, ty);
         }
         let (d, a, b) = (self.def(inst, 0), self.slot(inst.args[0])?, self.slot(inst.args[1])?);
-        let single = kind == LaneKind::F32;
-        let w = if let LaneKind::Int(w) = kind { w } else { 64 };
-        Ok(match inst.op {
-            Op::Add => Instr::Add { w, d, a, b },
-            Op::Sub => Instr::Sub { w, d, a, b },
-            Op::Mul => Instr::Mul { w, d, a, b },
-            Op::Shl => Instr::Shl { w, d, a, b },
-            Op::LShr => Instr::LShr { w, d, a, b },
-            Op::AShr => Instr::AShr { w, d, a, b },
-            Op::And => Instr::And { d, a, b },
-            Op::Or => Instr::Or { d, a, b },
-            Op::Xor => Instr::Xor { d, a, b },
-            Op::SDiv => Instr::SDiv { w, d, a, b },
-            Op::SRem => Instr::SRem { w, d, a, b },
-            Op::UDiv => Instr::UDiv { w, d, a, b },
-            Op::URem => Instr::URem { w, d, a, b },
-            Op::FAdd if single => Instr::FAdd32 { d, a, b },
-            Op::FSub if single => Instr::FSub32 { d, a, b },
-            Op::FMul if single => Instr::FMul32 { d, a, b },
-            Op::FDiv if single => Instr::FDiv32 { d, a, b },
-            Op::FAdd => Instr::FAdd64 { d, a, b },
-            Op::FSub => Instr::FSub64 { d, a, b },
-            Op::FMul => Instr::FMul64 { d, a, b },
-            Op::FDiv => Instr::FDiv64 { d, a, b },
-            _ => return self.lanes(inst, ty, ty),
+        let single = self.lane(ty).0 == Lane::F32;
+        Ok(match (op, single) {
+            (FpOp::FAdd, true) => Instr::FAdd32 { d, a, b },
+            (FpOp::FSub, true) => Instr::FSub32 { d, a, b },
+            (FpOp::FMul, true) => Instr::FMul32 { d, a, b },
+            (FpOp::FDiv, true) => Instr::FDiv32 { d, a, b },
+            (FpOp::FAdd, false) => Instr::FAdd64 { d, a, b },
+            (FpOp::FSub, false) => Instr::FSub64 { d, a, b },
+            (FpOp::FMul, false) => Instr::FMul64 { d, a, b },
+            (FpOp::FDiv, false) => Instr::FDiv64 { d, a, b },
+            (FpOp::FRem, _) => return self.lanes(inst, LaneOp::Fp(op), ty, ty),
         })
     }
 
@@ -203,50 +175,67 @@ impl Decoder<'_> {
         matches!(self.ty(ty), Type::Vector(..))
     }
 
-    fn cmp(&mut self, inst: &Inst<Linked>) -> Decoded {
+    /// A comparison of integers, pointers or references.
+    fn cmp(&mut self, inst: &Inst<Linked>, op: CmpOp) -> Decoded {
         let ty = inst.types[0];
-        let (kind, _) = self.lane(ty);
-        if self.is_vector(ty) || kind == LaneKind::Wide {
+        let (Lane::Int(w), false) = (self.lane(ty).0, self.is_vector(ty)) else {
             let i1 = self.program.predefined.i1;
-            return self.lanes(inst, ty, i1);
-        }
-        let (d, a, b) = (self.def(inst, 0), self.slot(inst.args[0])?, self.slot(inst.args[1])?);
-        let w = match kind {
-            LaneKind::Int(w) => w,
-            LaneKind::F32 => return Ok(Instr::FCmp32 { mask: fcmp_mask(inst.op), d, a, b }),
-            LaneKind::F64 => return Ok(Instr::FCmp64 { mask: fcmp_mask(inst.op), d, a, b }),
-            LaneKind::Wide => 128,
+            return self.lanes(inst, LaneOp::Cmp(op), ty, i1);
         };
-        Ok(match inst.op {
-            Op::Eq => Instr::Eq { d, a, b },
-            Op::Ne => Instr::Ne { d, a, b },
-            Op::SGe => Instr::SGe { w, d, a, b },
-            Op::SGt => Instr::SGt { w, d, a, b },
-            Op::SLe => Instr::SLe { w, d, a, b },
-            Op::SLt => Instr::SLt { w, d, a, b },
-            Op::UGe => Instr::UGe { d, a, b },
-            Op::UGt => Instr::UGt { d, a, b },
-            Op::ULe => Instr::ULe { d, a, b },
-            _ => Instr::ULt { d, a, b },
+        let (d, a, b) = (self.def(inst, 0), self.slot(inst.args[0])?, self.slot(inst.args[1])?);
+        Ok(match op {
+            CmpOp::Eq => Instr::Eq { d, a, b },
+            CmpOp::Ne => Instr::Ne { d, a, b },
+            CmpOp::SGe => Instr::SGe { w, d, a, b },
+            CmpOp::SGt => Instr::SGt { w, d, a, b },
+            CmpOp::SLe => Instr::SLe { w, d, a, b },
+            CmpOp::SLt => Instr::SLt { w, d, a, b },
+            CmpOp::UGe => Instr::UGe { d, a, b },
+            CmpOp::UGt => Instr::UGt { d, a, b },
+            CmpOp::ULe => Instr::ULe { d, a, b },
+            CmpOp::ULt => Instr::ULt { d, a, b },
         })
     }
 
-    fn conv(&mut self, inst: &Inst<Linked>) -> Decoded {
+    /// A comparison of floating point numbers.
+    fn fp_cmp(&mut self, inst: &Inst<Linked>, op: FpCmpOp) -> Decoded {
+        let ty = inst.types[0];
+        if self.is_vector(ty) {
+            let i1 = self.program.predefined.i1;
+            return self.lanes(inst, LaneOp::FpCmp(op), ty, i1);
+        }
+        let (d, a, b) = (self.def(inst, 0), self.slot(inst.args[0])?, self.slot(inst.args[1])?);
+        let mask = fcmp_mask(op);
+        Ok(match self.lane(ty).0 {
+            Lane::F32 => Instr::FCmp32 { mask, d, a, b },
+            Lane::F64 | Lane::Int(_) | Lane::Wide => Instr::FCmp64 { mask, d, a, b },
+        })
+    }
+
+    fn conv(&mut self, inst: &Inst<Linked>, op: ConvOp) -> Decoded {
         let (from_ty, to_ty) = (inst.types[0], inst.types[1]);
         let (from, to) = (self.lane(from_ty).0, self.lane(to_ty).0);
         if self.is_vector(from_ty) {
-            return self.lanes(inst, from_ty, to_ty);
+            return self.lanes(inst, LaneOp::Conv(op), from_ty, to_ty);
         }
         let (d, a) = (self.def(inst, 0), self.slot(inst.args[0])?);
-        Ok(match (inst.op, from, to) {
-            (Op::Trunc, LaneKind::Int(_), LaneKind::Int(w)) => Instr::Trunc { w, d, a },
-            (Op::ZExt, LaneKind::Int(_), LaneKind::Int(_)) | (Op::RefCast | Op::BitCast, _, _) => {
-                Instr::Move { d, a }
-            }
-            (Op::SExt, LaneKind::Int(from), LaneKind::Int(to)) => Instr::SExt { from, to, d, a },
-            (Op::PtrCast, LaneKind::Int(from), LaneKind::Int(to)) if to >= from => Instr::Move { d, a },
-            (Op::PtrCast, LaneKind::Int(_), LaneKind::Int(w)) => Instr::Trunc { w, d, a },
-            _ => return self.lanes(inst, from_ty, to_ty),
+        let narrow = if let (Lane::Int(from), Lane::Int(to)) = (from, to) { Some((from, to)) } else { None };
+        Ok(match (op, narrow) {
+            (ConvOp::Trunc, Some((_, w))) => Instr::Trunc { w, d, a },
+            (ConvOp::ZExt, Some(_)) | (ConvOp::RefCast | ConvOp::BitCast, _) => Instr::Move { d, a },
+            (ConvOp::SExt, Some((from, to))) => Instr::SExt { from, to, d, a },
+            (ConvOp::PtrCast, Some((from, to))) if to >= from => Instr::Move { d, a },
+            (ConvOp::PtrCast, Some((_, w))) => Instr::Trunc { w, d, a },
+            (ConvOp::Trunc | ConvOp::ZExt | ConvOp::SExt | ConvOp::PtrCast, None)
+            | (
+                ConvOp::FpTrunc
+                | ConvOp::FpExt
+                | ConvOp::FpToUi
+                | ConvOp::FpToSi
+                | ConvOp::UiToFp
+                | ConvOp::SiToFp,
+                _,
+            ) => return self.lanes(inst, LaneOp::Conv(op), from_ty, to_ty),
         })
     }
 
@@ -367,13 +356,13 @@ impl Decoder<'_> {
 
     // ---- struct, array and vector values
 
-    fn struct_value(&mut self, inst: &Inst<Linked>) -> Decoded {
+    fn struct_value(&mut self, inst: &Inst<Linked>, insert: bool) -> Decoded {
         let ty = inst.types[0];
         let field = self.layout(ty).fields()[inst.attrs.literal as usize];
         let words = self.words(field.ty)?;
         let d = self.def(inst, 0);
         let base = self.slot(inst.args[0])?;
-        if inst.op == Op::ExtractValue {
+        if !insert {
             let a = base + field.word;
             return Ok(if words == 1 { Instr::Move { d, a } } else { Instr::CopyWords { d, a, words } });
         }
@@ -391,7 +380,7 @@ impl Decoder<'_> {
         Ok(Instr::InsertWords { info: self.code.elements.len() as u32 - 1 })
     }
 
-    fn element(&mut self, inst: &Inst<Linked>) -> Decoded {
+    fn element(&mut self, inst: &Inst<Linked>, insert: bool) -> Decoded {
         let ty = inst.types[0];
         let (length, words) = match self.layout(ty).shape {
             Shape::Array { count, elem_words, .. } => (count, elem_words),
@@ -400,7 +389,6 @@ impl Decoder<'_> {
         let a = Slots { base: self.slot(inst.args[0])?, words: self.words(ty)? };
         let at = self.slot(inst.args[1])?;
         let index_words = self.words(inst.types[1])?;
-        let insert = inst.op == Op::InsertElement;
         let value = if insert { self.slot(inst.args[2])? } else { NONE };
         self.code.elements.push(ElementInfo {
             d: self.def(inst, 0),
@@ -435,19 +423,24 @@ impl Decoder<'_> {
         self.layouts.of(&self.program.types, ty)
     }
 
-    fn alloc(&mut self, inst: &Inst<Linked>) -> Decoded {
+    fn alloc(&mut self, inst: &Inst<Linked>, op: AllocOp) -> Decoded {
         let ty = self.program.types.canon(inst.types[0]);
-        let hybrid = matches!(inst.op, Op::NewHybrid | Op::AllocaHybrid);
+        let (hybrid, in_frame) = match op {
+            AllocOp::New => (false, false),
+            AllocOp::NewHybrid => (true, false),
+            AllocOp::Alloca => (false, true),
+            AllocOp::AllocaHybrid => (true, true),
+        };
         let (length, length_words) = match hybrid {
             true => (self.slot(inst.args[0])?, self.words(inst.types[1])?),
             false => (NONE, 0),
         };
         let (nor, exc) = self.exc_edges(inst)?;
-        self.code.has_alloca |= matches!(inst.op, Op::Alloca | Op::AllocaHybrid);
+        self.code.has_alloca |= in_frame;
         let d = self.def(inst, 0);
         // Allocation looks layouts up without the type store.
         self.layout(ty);
-        self.code.allocs.push(AllocInfo { op: inst.op, ty, length, length_words, d, nor, exc });
+        self.code.allocs.push(AllocInfo { op, ty, length, length_words, d, nor, exc });
         Ok(Instr::Alloc { info: self.code.allocs.len() as u32 - 1 })
     }
 
@@ -490,8 +483,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn index_iref(&mut self, inst: &Inst<Linked>) -> Decoded {
-        let shift = inst.op == Op::ShiftIRef;
+    fn index_iref(&mut self, inst: &Inst<Linked>, shift: bool) -> Decoded {
         let ty = self.program.types.canon(inst.types[0]);
         let (elem_ty, stride, length) = match &self.layout(ty).shape {
             Shape::Array { elem, stride, count, .. } if !shift => (*elem, *stride, *count),
@@ -518,7 +510,7 @@ impl Decoder<'_> {
         Ok(Instr::IndexIRef { info: self.code.indexes.len() as u32 - 1 })
     }
 
-    fn access(&mut self, inst: &Inst<Linked>) -> Decoded {
+    fn access(&mut self, inst: &Inst<Linked>, op: AccessOp) -> Decoded {
         let ty = self.program.types.canon(inst.types[0]);
         let layout = self.layout(ty);
         let (size_bytes, scalar) = (layout.size_bytes, layout.scalar());
@@ -529,10 +521,10 @@ impl Decoder<'_> {
             && plain
             && kind.words() == 1
         {
-            if inst.op == Op::Load {
+            if op == AccessOp::Load {
                 return Ok(Instr::LoadLeaf { kind, d: self.def(inst, 0), loc, ty });
             }
-            if inst.op == Op::Store {
+            if op == AccessOp::Store {
                 return Ok(Instr::StoreLeaf { kind, loc, a: self.slot(inst.args[1])?, ty });
             }
         }
@@ -553,11 +545,11 @@ impl Decoder<'_> {
             AccessInfo { ty, size_bytes, leaves, loc, ptr, ord, ord_fail, weak, rmw, d, d2, a, b, nor, exc };
         self.code.accesses.push(access);
         let info = self.code.accesses.len() as u32 - 1;
-        Ok(match inst.op {
-            Op::Load => Instr::Load { info },
-            Op::Store => Instr::Store { info },
-            Op::CmpXchg => Instr::CmpXchg { info },
-            _ => Instr::AtomicRmw { info },
+        Ok(match op {
+            AccessOp::Load => Instr::Load { info },
+            AccessOp::Store => Instr::Store { info },
+            AccessOp::CmpXchg => Instr::CmpXchg { info },
+            AccessOp::AtomicRmw => Instr::AtomicRmw { info },
         })
     }
 
@@ -583,29 +575,7 @@ impl Decoder<'_> {
             // Futex instructions look layouts up without the type store.
             self.layout(ty);
         }
-        self.code.comms.push(CommInfo { inst: comm, args, results, sig, ty, nor, exc });
+        self.code.comms.push(CommInfo { inst: comm.family(), args, results, sig, ty, nor, exc });
         Ok(Instr::Comm { info: self.code.comms.len() as u32 - 1 })
-    }
-}
-
-/// The outcomes for which a floating point comparison is true.
-pub fn fcmp_mask(op: Op) -> u8 {
-    match op {
-        Op::FTrue => float::FTRUE,
-        Op::FUno => float::FUNO,
-        Op::FUeq => float::FUEQ,
-        Op::FUne => float::FUNE,
-        Op::FUgt => float::FUGT,
-        Op::FUge => float::FUGE,
-        Op::FUlt => float::FULT,
-        Op::FUle => float::FULE,
-        Op::FOrd => float::FORD,
-        Op::FOeq => float::FOEQ,
-        Op::FOne => float::FONE,
-        Op::FOgt => float::FOGT,
-        Op::FOge => float::FOGE,
-        Op::FOlt => float::FOLT,
-        Op::FOle => float::FOLE,
-        _ => float::FFALSE,
     }
 }

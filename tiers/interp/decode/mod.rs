@@ -11,7 +11,6 @@
 //! a = 0, b = 1, c = 2, r = 3; the edge back to `%head` is the moves 0 ← 1, 1 ← 3.
 
 mod insts;
-pub use insts::fcmp_mask;
 mod moves;
 
 use crate::code::*;
