@@ -5,9 +5,9 @@ use crate::schedule::Run;
 use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Machine, Mu, StackRef};
-use mu_interp::Tracer;
 use mu_interp::frames::{FramePlace, NewStackFailure};
 use mu_interp::threads::wait_result;
+use mu_interp::{Alone, Begun, NativeStep, Stop, Tracer};
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
@@ -226,13 +226,26 @@ impl Mu {
         stack: StackRef,
         args: Vec<Value>,
         handler: &mut dyn TrapHandler,
+        tracer: Option<&mut dyn Tracer>,
+    ) -> Outcome {
+        self.run_thread_of(stack, args, 0, handler, tracer)
+    }
+
+    /// The same; `cookie` is that of the exposed value at which a foreign thread called.
+    pub(crate) fn run_thread_of(
+        &mut self,
+        stack: StackRef,
+        args: Vec<Value>,
+        cookie: u64,
+        handler: &mut dyn TrapHandler,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
         if self.machine.rt.config.os_threads && tracer.is_none() {
-            return self.run_on_os_threads(stack, args, handler);
+            return self.run_on_os_threads(stack, args, cookie, handler);
         }
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
+        thread.cookie = cookie;
         let mut run = Run::new(thread.id, self.machine.fuel);
         let mut pending = self.machine.resume(&mut thread, stack, Resume::Values(args));
         let outcome = loop {
@@ -273,17 +286,55 @@ impl Mu {
     }
 
     /// Lets a thread execute its turn.
-    fn turn(&mut self, run: &mut Run, thread: &mut Thread, tracer: &mut Option<&mut dyn Tracer>) -> Event {
-        let machine = &mut *self.machine;
-        thread.fuel = run.turn(&mut machine.rt);
+    fn turn(
+        &mut self,
+        run: &mut Run,
+        thread: &mut Box<Thread>,
+        tracer: &mut Option<&mut dyn Tracer>,
+    ) -> Event {
+        thread.fuel = run.turn(&mut self.machine.rt);
         let before = thread.executed;
-        let event = match tracer {
-            Some(tracer) => machine.interp.run_alone(&mut machine.rt, thread, Some(&mut **tracer)),
-            None => machine.interp.run_alone(&mut machine.rt, thread, None),
+        let mut stop = None;
+        let event = loop {
+            let machine = &mut *self.machine;
+            let next = match (stop.take(), &mut *tracer) {
+                (Some(stop), _) => stop,
+                (None, Some(tracer)) => machine.interp.run(&machine.rt, thread, Some(&mut **tracer)),
+                (None, None) => machine.interp.run(&machine.rt, thread, None),
+            };
+            match next {
+                Stop::Event(event) => break event,
+                Stop::Alone(what) => {
+                    if let (Alone::Decode(_), Some(tracer)) = (what, &mut *tracer) {
+                        tracer.instruction_again();
+                    }
+                    if let Some(event) = machine.interp.alone(&mut machine.rt, thread, what) {
+                        break event;
+                    }
+                }
+                Stop::Native(step) => stop = self.native(run, thread, step),
+            }
         };
         run.spend(thread.executed - before);
-        machine.executed.fetch_add(thread.executed - before, Ordering::Relaxed);
+        self.machine.executed.fetch_add(thread.executed - before, Ordering::Relaxed);
         event
+    }
+
+    /// Lets native code run. As long as no function is exposed nobody else can call into this instance meanwhile, so the
+    /// world stays stopped.
+    fn native(&mut self, run: &mut Run, thread: &mut Box<Thread>, step: NativeStep) -> Option<Stop> {
+        let machine = &*self.machine;
+        let mut work = match machine.interp.begin_native(&machine.rt, thread, step, &mut run.segment) {
+            Begun::Work(work) => work,
+            Begun::Stop(event) => return Some(Stop::Event(event)),
+            Begun::GoesOn => return None,
+        };
+        let outcome = match machine.rt.native.exposed_count() {
+            0 => work.run(),
+            _ => self.resting(thread, |mu| mu.machine.while_running(|| work.run())),
+        };
+        let machine = &*self.machine;
+        machine.interp.end_native(&machine.rt, thread, *work, outcome, &mut run.segment)
     }
 
     /// The thread whose turn is next; `None` if nobody can go on.

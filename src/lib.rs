@@ -36,6 +36,7 @@ pub mod conformance;
 pub mod driver;
 mod hail;
 pub mod introspect;
+pub mod native;
 mod os_threads;
 mod schedule;
 pub mod trace;
@@ -60,6 +61,8 @@ use mu_ir::ids::{FuncId, MuId, TypeId};
 use mu_ir::program::{Entity, Program};
 use mu_rt::runtime::{Config, NewRuntimeError, Runtime};
 use mu_rt::world::{Stopped, World};
+use native::Foreign;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Options of an instance.
@@ -120,6 +123,8 @@ struct Machine {
     /// Threads that were woken by a deterministic run inside theirs.
     woken: Vec<ThreadRef>,
     last_load_error: Option<LoadError>,
+    /// How calls by foreign threads ended that did not return.
+    foreign_failures: Vec<Outcome>,
 }
 
 impl Mu {
@@ -135,8 +140,11 @@ impl Mu {
             executed: AtomicU64::new(0),
             woken: Vec::new(),
             last_load_error: None,
+            foreign_failures: Vec::new(),
         };
-        Ok(Mu { machine: World::stopped(machine) })
+        let machine = World::stopped(machine);
+        machine.rt.native.set_foreign_call(Some(Arc::new(Foreign(machine.world().downgrade()))));
+        Ok(Mu { machine })
     }
 
     /// Loads a bundle in text form (uvm-ir, "Bundle Loading"): all of it, or nothing. Answers the warnings.

@@ -21,7 +21,7 @@
 //!
 //! **The end.** As in the deterministic schedule ([`crate::schedule`]) the run ends with its main thread, or with undefined
 //! behaviour, an unhandled trap or an uncaught exception in any thread. The others end at their next poll, their stacks
-//! stay ACTIVE.
+//! stay ACTIVE. Nobody waits for a thread in native code: the instance goes on, and lives on, until that comes back.
 //!
 //! **Deadlock.** A thread that goes to sleep for ever while all others sleep looks at all of them; if each sleeps for
 //! ever and nobody was woken while it looked, nobody ever will be: [`Outcome::Deadlock`].
@@ -34,8 +34,9 @@ use crate::driver::{DEADLOCK_THREADS_MAX, NoTraps, Outcome, Resume, TrapHandler}
 use crate::values::Value;
 use crate::{Machine, Mu, StackRef};
 use mu_interp::threads::wait_result;
-use mu_interp::{Alone, Stop};
+use mu_interp::{Alone, Begun, NativeStep, Stop};
 use mu_ir::ub::Ub;
+use mu_rt::native::Segment;
 use mu_rt::thread::{Event, NewThread, Slept, Thread, ThreadCell, ThreadRef};
 use mu_rt::world::World;
 use parking_lot::{Condvar, Mutex};
@@ -82,6 +83,8 @@ struct Member {
     has_ended: AtomicBool,
     /// The client's OS thread has settled its request.
     is_answered: AtomicBool,
+    /// It is in native code, so nobody waits for it.
+    is_native: AtomicBool,
 }
 
 /// Why a thread stopped being interpreted.
@@ -90,6 +93,8 @@ enum Pause {
     Poll,
     /// Something must be done while no thread runs.
     Alone(Alone),
+    /// Native code shall run.
+    Native(NativeStep),
     /// It waits at a futex, for so many nanoseconds or for ever.
     Wait(Option<u64>),
     /// An event that the client settles: a trap or a load, without references.
@@ -104,10 +109,12 @@ impl Mu {
         &mut self,
         stack: StackRef,
         args: Vec<Value>,
+        cookie: u64,
         handler: &mut dyn TrapHandler,
     ) -> Outcome {
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
+        thread.cookie = cookie;
         let event = self.machine.resume(&mut thread, stack, Resume::Values(args));
         if let Err(outcome) = self.settle_all(&mut thread, handler, event) {
             self.machine.rt.threads.end(cell.id());
@@ -146,8 +153,12 @@ impl Mu {
 
 impl Crew {
     fn join(&self, cell: Arc<ThreadCell>) -> Arc<Member> {
-        let member =
-            Arc::new(Member { cell, has_ended: AtomicBool::new(false), is_answered: AtomicBool::new(false) });
+        let member = Arc::new(Member {
+            cell,
+            has_ended: AtomicBool::new(false),
+            is_answered: AtomicBool::new(false),
+            is_native: AtomicBool::new(false),
+        });
         self.state.lock().members.insert(member.cell.id(), Arc::clone(&member));
         member
     }
@@ -163,6 +174,7 @@ impl Crew {
 
     /// The main thread, on the client's OS thread; the outcome of the run.
     fn run_as_client(self: &Arc<Self>, main: &Arc<Member>, handler: &mut dyn TrapHandler) -> Outcome {
+        let mut segment = None;
         while !self.is_done(main) {
             self.serve(handler);
             match self.interpret(main) {
@@ -170,12 +182,13 @@ impl Crew {
                 Pause::Wait(timeout) => self.wait(main, timeout, Some(handler)),
                 Pause::Client(event) => self.settle_as_client(main, handler, event),
                 Pause::Alone(what) => self.alone(main, what),
+                Pause::Native(step) => self.native(main, step, &mut segment),
                 Pause::Ended(outcome) => self.end(main, *outcome),
             }
         }
         self.leave(main);
         let mut state = self.state.lock();
-        while !state.members.is_empty() {
+        while !state.members.values().all(|member| member.is_native.load(Ordering::SeqCst)) {
             self.left.wait(&mut state);
         }
         state.outcome.take().unwrap_or(Outcome::Exit)
@@ -183,12 +196,14 @@ impl Crew {
 
     /// Another thread, on an OS thread of its own.
     fn run(self: &Arc<Self>, member: &Arc<Member>) {
+        let mut segment = None;
         while !self.is_done(member) {
             match self.interpret(member) {
                 Pause::Poll => {}
                 Pause::Wait(timeout) => self.wait(member, timeout, None),
                 Pause::Client(event) => self.request(member, event),
                 Pause::Alone(what) => self.alone(member, what),
+                Pause::Native(step) => self.native(member, step, &mut segment),
                 Pause::Ended(outcome) => self.end(member, *outcome),
             }
         }
@@ -209,6 +224,7 @@ impl Crew {
             self.give_fuel_back(lease - spent);
             let pause = match stop {
                 Stop::Alone(what) => Some(Pause::Alone(what)),
+                Stop::Native(step) => Some(Pause::Native(step)),
                 Stop::Event(Event::OutOfFuel) if lease > 0 => None,
                 Stop::Event(event) => self.share(&machine, &mut thread, event),
             };
@@ -296,7 +312,7 @@ impl Crew {
     }
 
     /// Does what a thread stopped for while no thread runs.
-    fn alone(self: &Arc<Self>, member: &Arc<Member>, what: Alone) {
+    fn alone(&self, member: &Arc<Member>, what: Alone) {
         let mut mu = Mu { machine: self.world.stop() };
         let Some(mut thread) = member.cell.take() else { return };
         let Machine { rt, interp, .. } = &mut *mu.machine;
@@ -307,6 +323,48 @@ impl Crew {
         drop(mu);
         if let Err(outcome) = settled {
             self.end(member, *outcome);
+        }
+    }
+
+    /// Lets native code run, outside of the world. If the run ends meanwhile, the native code is left to itself: this OS
+    /// thread goes when it comes back.
+    fn native(&self, member: &Arc<Member>, step: NativeStep, spare: &mut Option<Segment>) {
+        let begun = {
+            let machine = self.world.enter();
+            let Some(thread) = member.cell.take() else { return };
+            let begun = machine.interp.begin_native(&machine.rt, &thread, step, spare);
+            member.cell.rest(thread);
+            begun
+        };
+        let mut work = match begun {
+            Begun::Work(work) => work,
+            Begun::Stop(event) => return self.settle_as_client(member, &mut NoTraps, event),
+            Begun::GoesOn => return,
+        };
+        member.is_native.store(true, Ordering::SeqCst);
+        if self.is_over() {
+            // Who waits for the last member holds the lock between looking and waiting.
+            drop(self.state.lock());
+            self.left.notify_all();
+        }
+        let outcome = work.run();
+        member.is_native.store(false, Ordering::SeqCst);
+        if self.is_over() {
+            return;
+        }
+        let machine = self.world.enter();
+        let Some(mut thread) = member.cell.take() else { return };
+        let stop = machine.interp.end_native(&machine.rt, &mut thread, *work, outcome, spare);
+        let ended = match &stop {
+            Some(Stop::Event(event)) => Some(machine.ended(&thread, event.clone())),
+            Some(Stop::Alone(_) | Stop::Native(_)) | None => None,
+        };
+        member.cell.rest(thread);
+        drop(machine);
+        match (ended, stop) {
+            (Some(outcome), _) => self.end(member, outcome),
+            (None, Some(Stop::Alone(what))) => self.alone(member, what),
+            (None, Some(Stop::Event(_) | Stop::Native(_)) | None) => {}
         }
     }
 

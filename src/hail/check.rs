@@ -296,7 +296,7 @@ impl Checker<'_> {
             }
         };
         let mut words = Vec::new();
-        const_words(program, &self.rt.globals, value, &mut words);
+        const_words(program, &self.rt.globals, &self.rt.exposes, value, &mut words);
         self.given(to, Given::Words(program.types.canon(ty), words), span)
     }
 

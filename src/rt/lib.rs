@@ -13,6 +13,7 @@
 //! | [`handles`]| references that clients hold                                           |
 //! | [`memory`] | loads, stores and atomic operations; the checks of checked mode        |
 //! | [`meta`]   | objects of the metacircular client interface                            |
+//! | [`exposing`] | Mu functions that native code can call                                |
 //! | [`native`] | calls of native functions, symbol lookup                               |
 //! | [`os`]     | memory mappings                                                        |
 //! | [`stack`]  | stacks, frames, cursors                                                |
@@ -25,6 +26,7 @@
 
 pub mod choose;
 pub mod collection;
+pub mod exposing;
 pub mod futex;
 pub mod handles;
 pub mod heap;

@@ -15,7 +15,7 @@ use crate::handles::Handles;
 use crate::heap::{AllocBuffer, Heap, HeapConfig};
 use crate::layout::Layouts;
 use crate::memory::{AllocaCells, Checker, Memory, UnitCache};
-use crate::native::{NativeConfig, NativeInterface, Symbols};
+use crate::native::{NativeConfig, NativeInterface, NativeSig, Symbols};
 use crate::os::OsError;
 use crate::stack::Stacks;
 use crate::stress::{GcStress, StressCounts};
@@ -30,6 +30,7 @@ use mu_ir::program::{Mark, Program};
 use mu_ir::ub::Ub;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Limits and switches of an instance.
 #[derive(Clone, Debug)]
@@ -135,6 +136,10 @@ pub struct Runtime {
     pub funcs: Vec<FuncEntry>,
     /// Addresses of global cells, by number.
     pub globals: Vec<u64>,
+    /// Addresses of exposed functions, by number.
+    pub exposes: Vec<u64>,
+    /// How native code passes values, by representatives of signatures.
+    pub(crate) native_sigs: Mutex<BTreeMap<SigId, Arc<NativeSig>>>,
     /// The same with their canonical types, of those whose type holds references: roots.
     pub(crate) global_units: Vec<(u64, TypeId)>,
     /// References that the client holds.
@@ -182,6 +187,8 @@ impl Runtime {
             native: NativeInterface::new(config.native).map_err(NewRuntimeError::Os)?,
             funcs: Vec::new(),
             globals: Vec::new(),
+            exposes: Vec::new(),
+            native_sigs: Mutex::default(),
             global_units: Vec::new(),
             handles: Mutex::default(),
             client_buffer: AllocBuffer::default(),
@@ -204,13 +211,15 @@ impl Runtime {
         let units = self.global_units.len();
         let room = self.heap.globals_mark();
         let loaded = link::load(&mut self.program, draft, before.clone(), &options)?;
-        if let Err(error) = self.make_globals() {
+        if let Err(error) = self.make_globals().and_then(|()| self.make_exposes()) {
             self.globals.truncate(loaded.mark.globals());
             self.heap.forget_globals(&room);
             self.global_units.truncate(units);
             link::undo(&mut self.program, draft, &before);
             let type_count = self.program.types.type_count();
             self.layouts.truncate(type_count);
+            let sig_count = self.program.types.sig_count();
+            self.native_sigs.get_mut().retain(|sig, _| sig.index() < sig_count);
             return Err(vec![*error]);
         }
         self.note_functions(&loaded.mark);

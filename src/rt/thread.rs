@@ -19,7 +19,7 @@
 
 use crate::heap::AllocBuffer;
 use crate::memory::UnitCache;
-use crate::native::Segment;
+use crate::native::Callback;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
@@ -55,8 +55,10 @@ pub struct Thread {
     pub unit_cache: UnitCache,
     /// The stress mode `safepoint` has collected for the instruction it stands at.
     pub stressed: bool,
-    /// Where its native calls run: taken at the first one, kept unless a call is suspended on it.
-    pub segment: Option<Segment>,
+    /// A call by native code whose function must be decoded first.
+    pub callback: Option<Callback>,
+    /// The cookie of the exposed value at which native code called the bottom frame.
+    pub cookie: u64,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -74,7 +76,8 @@ impl Thread {
             buffer: AllocBuffer::default(),
             unit_cache: UnitCache::default(),
             stressed: false,
-            segment: None,
+            callback: None,
+            cookie: 0,
             fuel: 0,
             executed: 0,
         }

@@ -41,8 +41,8 @@
 use parking_lot::lock_api::ArcRwLockWriteGuard;
 use parking_lot::{RawRwLock, RwLock, RwLockReadGuard};
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 /// An instance that threads enter and leave. Clones are the same world.
 pub struct World<T> {
@@ -76,10 +76,28 @@ impl<T> World<T> {
         Stopped { world: self.clone(), guard }
     }
 
+    /// A reference that does not keep the world.
+    pub fn downgrade(&self) -> WeakWorld<T> {
+        WeakWorld { lock: Arc::downgrade(&self.lock), wanted: Arc::downgrade(&self.wanted) }
+    }
+
     /// Whether somebody waits for the threads that have entered to leave: what they poll.
     #[inline]
     pub fn is_stop_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// Refers to a world without keeping it.
+pub struct WeakWorld<T> {
+    lock: Weak<RwLock<T>>,
+    wanted: Weak<AtomicUsize>,
+}
+
+impl<T> WeakWorld<T> {
+    /// The world, if it is still there.
+    pub fn upgrade(&self) -> Option<World<T>> {
+        Some(World { lock: self.lock.upgrade()?, wanted: self.wanted.upgrade()? })
     }
 }
 

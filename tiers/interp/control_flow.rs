@@ -218,6 +218,9 @@ pub(crate) fn return_slowly(here: &Here<'_>, cx: &Cx<'_>, thread: &Thread, value
         cx.rt.stacks.kill(thread.stack);
         return Flow::Stop(Event::Returned { types: here.code.ret_types.to_vec(), words });
     }
+    if here.region.state(below) == FrameState::Native {
+        return Flow::NativeReturn(words);
+    }
     resume_values(cx.codes, cx.stack, &words);
     Flow::Reload
 }
@@ -226,17 +229,35 @@ pub(crate) fn return_slowly(here: &Here<'_>, cx: &Cx<'_>, thread: &Thread, value
 /// as they are, for a trace, and the thread ends.
 pub(crate) fn throw(exception: u64, codes: &[Arc<Code>], stack: &Stack, fp: u64) -> Flow {
     let below = stack.region().saved_fp(fp);
-    if unwind(codes, stack, below, exception) { Flow::Reload } else { Flow::Stop(Event::Threw(exception)) }
+    match unwind(codes, stack, below, exception) {
+        Unwound::Caught => Flow::Reload,
+        Unwound::Uncaught => Flow::Stop(Event::Threw(exception)),
+        Unwound::Native => Flow::Stop(Event::Undefined(Ub::NativeUnwind)),
+    }
+}
+
+/// What became of an exception.
+enum Unwound {
+    /// A frame goes on with it.
+    Caught,
+    /// No frame catches it; the stack has not changed.
+    Uncaught,
+    /// It reached native code, which exceptions cannot pass; the stack has not changed.
+    Native,
 }
 
 /// Gives an exception to the frame `fp` or, if it does not catch it, to the nearest one below that does; the frames
-/// above are removed. False, and no change, if no frame catches it.
-fn unwind(codes: &[Arc<Code>], stack: &Stack, mut fp: u64, exception: u64) -> bool {
+/// above are removed.
+fn unwind(codes: &[Arc<Code>], stack: &Stack, mut fp: u64, exception: u64) -> Unwound {
     let region = stack.region();
     while fp != 0 {
-        let Some(code) = codes.get(region.code(fp) as usize) else { return false };
-        let handler = match region.state(fp) {
-            FrameState::Fresh => NONE,
+        let state = region.state(fp);
+        if state == FrameState::Native {
+            return Unwound::Native;
+        }
+        let Some(code) = codes.get(region.code(fp) as usize) else { return Unwound::Uncaught };
+        let handler = match state {
+            FrameState::Fresh | FrameState::Native => NONE,
             FrameState::AtInstruction => code.resume_at(region.pc(fp)).map_or(NONE, |resume| resume.exc),
         };
         if handler != NONE {
@@ -244,13 +265,13 @@ fn unwind(codes: &[Arc<Code>], stack: &Stack, mut fp: u64, exception: u64) -> bo
             stack.set_top_fp(fp);
             let pc = take_exceptional_edge(code, region.slots(fp, code.slot_count), handler, exception);
             region.set_pc(fp, pc as u64);
-            return true;
+            return Unwound::Caught;
         }
         let below = region.saved_fp(fp);
         // The chain of frames only ever goes up; a damaged word ends it.
         fp = if below > fp { below } else { 0 };
     }
-    false
+    Unwound::Uncaught
 }
 
 /// The frame on top of a stack.
@@ -282,6 +303,7 @@ pub fn expected_types<'c>(codes: &'c [Arc<Code>], stack: &'c Stack) -> Option<&'
     let top = top(codes, stack)?;
     match top.region.state(top.fp) {
         FrameState::Fresh => Some(&top.code.param_types),
+        FrameState::Native => None,
         FrameState::AtInstruction => top.code.resume_at(top.region.pc(top.fp)).map(|resume| &*resume.expects),
     }
 }
@@ -353,8 +375,11 @@ pub(crate) fn bind(
             None
         }
         Resumption::Exception(exception) => {
-            let caught = unwind(codes, claim.stack(), claim.stack().top_fp(), *exception);
-            (!caught).then_some(Event::Threw(*exception))
+            match unwind(codes, claim.stack(), claim.stack().top_fp(), *exception) {
+                Unwound::Caught => None,
+                Unwound::Uncaught => Some(Event::Threw(*exception)),
+                Unwound::Native => Some(Event::Undefined(Ub::NativeUnwind)),
+            }
         }
     };
     claim.activate();

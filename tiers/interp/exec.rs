@@ -30,6 +30,17 @@ pub enum Stop {
     Event(Event),
     /// Something that can only be done while no thread runs: see [`crate::Interp::alone`].
     Alone(Alone),
+    /// Native code shall run: see [`crate::Interp::begin_native`].
+    Native(NativeStep),
+}
+
+/// What native code shall do.
+#[derive(Debug)]
+pub enum NativeStep {
+    /// Run the function of the CCALL that the top frame stands at.
+    Call,
+    /// Go on with the result of a callback: the top frame is a native one.
+    Finish(Vec<u64>),
 }
 
 /// What is to be done while no thread runs. The frame of the thread is saved.
@@ -41,6 +52,8 @@ pub enum Alone {
     Decode(FuncId),
     /// The stress mode `safepoint` looks at the next instruction.
     Safepoint,
+    /// The function that native code called back must be decoded.
+    Callback,
     /// The instruction that the frame stands at, which was counted.
     Instruction(AloneInstruction),
 }
@@ -120,6 +133,10 @@ pub(crate) enum Flow {
     Reload,
     /// With this instruction, as soon as no thread runs.
     Alone(AloneInstruction),
+    /// With the native function of this CCALL.
+    NativeCall,
+    /// With the native code that waits for these results; the native frame is the top frame.
+    NativeReturn(Vec<u64>),
     /// Not.
     Stop(Event),
 }
@@ -504,7 +521,9 @@ pub(crate) fn run<const TRACE: bool>(
                 Flow::Exceptional(edge, exception) => {
                     pc = control_flow::take_exceptional_edge(code, slots, edge, exception);
                 }
-                Flow::Reload | Flow::Alone(_) | Flow::Stop(_) => break flow,
+                Flow::Reload | Flow::Alone(_) | Flow::NativeCall | Flow::NativeReturn(_) | Flow::Stop(_) => {
+                    break flow;
+                }
             }
         };
         match flow {
@@ -513,6 +532,11 @@ pub(crate) fn run<const TRACE: bool>(
                 save(rt, thread, region, fp, pc);
                 break Stop::Alone(Alone::Instruction(instruction));
             }
+            Flow::NativeCall => {
+                save(rt, thread, region, fp, pc);
+                break Stop::Native(NativeStep::Call);
+            }
+            Flow::NativeReturn(words) => break Stop::Native(NativeStep::Finish(words)),
             Flow::Stop(event) => {
                 save(rt, thread, region, fp, pc);
                 break Stop::Event(event);
@@ -629,9 +653,7 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
             let is_enabled = cx.rt.watchpoints.get(&wpid).copied().unwrap_or(false);
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
-        Instr::CCall { info } => {
-            native_calls::ccall(here, &code.native_calls[info as usize], pc, cx.rt, thread)
-        }
+        Instr::CCall { info } => native_calls::ccall(here, info),
         Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], cx),
         Instr::SwapStack { info } => stacks::swap_stack(here, &code.swaps[info as usize], pc, cx, thread),
         Instr::Comm { info } => {

@@ -141,7 +141,7 @@ pub(crate) fn place(codes: &[Arc<Code>], cursor: &FrameCursor) -> Option<FramePl
         CodeOf::Undefined(_) => None,
     };
     let inst = match cursor.state() {
-        FrameState::Fresh => None,
+        FrameState::Fresh | FrameState::Native => None,
         FrameState::AtInstruction => code.places.get(cursor.pc() as usize).copied(),
     };
     Some(FramePlace { func: code.func, version, inst })

@@ -43,7 +43,8 @@ pub mod native_calls;
 pub mod stacks;
 pub mod threads;
 
-pub use exec::{Alone, AloneInstruction, Stop};
+pub use exec::{Alone, AloneInstruction, NativeStep, Stop};
+pub use native_calls::{Begun, NativeWork};
 
 use code::{Code, NONE};
 use exec::{Flow, Here};
@@ -103,6 +104,7 @@ impl Interp {
         match what {
             Alone::Refresh => self.refresh(rt),
             Alone::Decode(func) => return self.prepare(rt, func).err(),
+            Alone::Callback => return self.alone_callback(rt, thread),
             Alone::Safepoint => rt.stress_safepoint(thread, &frames::Maps(&self.codes)),
             Alone::Instruction(instruction) => return self.alone_instruction(rt, thread, instruction),
         }
@@ -144,32 +146,6 @@ impl Interp {
                 Ok(_) => self.alone_instruction(rt, thread, instruction),
                 Err(event) => Some(event),
             },
-        }
-    }
-
-    /// [`Interp::run`] and [`Interp::alone`] in turn, for a driver under which only one thread runs at a time.
-    pub fn run_alone(
-        &mut self,
-        rt: &mut Runtime,
-        thread: &mut Thread,
-        mut tracer: Option<&mut dyn Tracer>,
-    ) -> Event {
-        loop {
-            let stop = match &mut tracer {
-                Some(tracer) => self.run(rt, thread, Some(&mut **tracer)),
-                None => self.run(rt, thread, None),
-            };
-            match stop {
-                Stop::Event(event) => return event,
-                Stop::Alone(what) => {
-                    if let (Alone::Decode(_), Some(tracer)) = (what, &mut tracer) {
-                        tracer.instruction_again();
-                    }
-                    if let Some(event) = self.alone(rt, thread, what) {
-                        return event;
-                    }
-                }
-            }
         }
     }
 
@@ -251,7 +227,7 @@ fn go_on(here: &Here<'_>, flow: Flow) -> Option<Event> {
             control_flow::take_exceptional_edge(here.code, here.slots, edge, exception) as u64
         }
         Flow::Stop(event) => return Some(event),
-        Flow::Reload | Flow::Alone(_) => return None,
+        Flow::Reload | Flow::Alone(_) | Flow::NativeCall | Flow::NativeReturn(_) => return None,
     };
     here.region.set_pc(here.fp, pc);
     None

@@ -7,10 +7,11 @@ use crate::decode::func_of_word;
 use crate::exec::{AloneInstruction, Cx, Flow, Here};
 use crate::frames::{Maps, push_fresh};
 use crate::metacircular;
+use crate::native_calls;
 use crate::threads;
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::tagref;
-use mu_ir::table::{CommFamily, CommInst, MetaInst, MiscInst, NativeInst, ThreadInst, Tr64Inst};
+use mu_ir::table::{CommFamily, MetaInst, MiscInst, NativeInst, ThreadInst, Tr64Inst};
 use mu_ir::ub::Ub;
 use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
@@ -108,10 +109,15 @@ pub(crate) fn comm(here: &Here<'_>, number: u32, cx: &Cx<'_>, thread: &mut Threa
                 None => return undefined(Ub::UnmatchedUnpin),
             },
             NativeInst::NativeGetAddr => arg(0),
-            NativeInst::NativeExpose | NativeInst::NativeUnexpose | NativeInst::NativeGetCookie => {
-                let name = CommInst::from(inst).name();
-                return Ok(Flow::Stop(Event::Unsupported(format!("{name} on the interpreter"))));
-            }
+            NativeInst::NativeExpose => match expose(cx.rt, arg(0), info, arg(1)) {
+                Ok(address) => address,
+                Err(event) => return Ok(Flow::Stop(event)),
+            },
+            NativeInst::NativeUnexpose => match cx.rt.native.unexpose(arg(0)) {
+                true => return Ok(Flow::Next),
+                false => return undefined(Ub::BadNativeCallee),
+            },
+            NativeInst::NativeGetCookie => native_calls::cookie(here, thread),
         },
         CommFamily::Meta(inst) => return Ok(Flow::Alone(AloneInstruction::Meta(number, inst))),
         CommFamily::Builder(inst) => return Ok(Flow::Alone(AloneInstruction::IrBuilder(number, inst))),
@@ -136,6 +142,13 @@ fn tr64(inst: Tr64Inst, word: u64, second: impl Fn() -> u64) -> Option<u64> {
         Tr64Inst::Tr64ToRef => return tagref::is_ref(word).then(|| tagref::to_ref(word)),
         Tr64Inst::Tr64ToTag => return tagref::is_ref(word).then(|| tagref::to_tag(word)),
     })
+}
+
+/// `@uvm.native.expose`
+fn expose(rt: &Runtime, func: u64, info: &CommInfo, cookie: u64) -> Result<u64, Event> {
+    let func = func_of_word(func, rt.funcs.len()).filter(|&func| Some(rt.func(func).sig) == info.sig);
+    let func = func.ok_or(Event::Undefined(Ub::BadCallee))?;
+    rt.expose(func, cookie).map_err(|failure| Event::Unsupported(format!("@uvm.native.expose: {failure}")))
 }
 
 /// `@uvm.meta.*`. The instructions that allocate do not collect in the middle: when there is no room, everything is

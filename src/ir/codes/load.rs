@@ -9,4 +9,7 @@ crate::codes! {
     NO_MEMORY_FOR_GLOBAL = 4003, "a global cell that does not fit in memory",
         "Global cells are allocated when their bundle loads. The type of this one is larger than the memory an \
          instance sets aside for them.";
+    NOT_EXPOSED = 4004, "a function that cannot be exposed",
+        "Exposing makes machine code that native code can call. The calling convention must be able to pass every \
+         parameter and result of the function, and there must be memory for the code.";
 }

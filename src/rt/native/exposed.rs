@@ -88,6 +88,8 @@ pub(super) struct Exposed {
     /// Addresses of free slots' stubs.
     free: VecDeque<u64>,
     sigs: BTreeMap<SigId, Arc<ExposedSig>>,
+    /// Signatures whose ids mean others now.
+    refused: Vec<Arc<ExposedSig>>,
     count: usize,
 }
 
@@ -108,11 +110,13 @@ impl Exposed {
         }
         let address = self.free.pop_front().expect("a new chunk has free slots");
         let slot = self.slot(address).expect("an address of a stub");
-        let sig = self
-            .sigs
-            .entry(exposed.sig)
-            .or_insert_with(|| Arc::new(ExposedSig { sig: exposed.sig, native: Arc::clone(native) }));
-        debug_assert_eq!(sig.native, *native, "one classification per signature");
+        let made = || Arc::new(ExposedSig { sig: exposed.sig, native: Arc::clone(native) });
+        let sig = self.sigs.entry(exposed.sig).or_insert_with(made);
+        if sig.native != *native {
+            // The id was that of a bundle which was refused. Code that was exposed meanwhile may still look at it.
+            let old = std::mem::replace(sig, made());
+            self.refused.push(old);
+        }
         let sig = Arc::as_ptr(sig).cast_mut();
         // SAFETY: the slot is free: only calls that are the client's fault read it now, and they read these words too.
         unsafe {

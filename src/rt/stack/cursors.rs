@@ -23,7 +23,7 @@
 //!       | generation | slot + 1  |        the word 7 << 32 | 1 is open, 6 << 32 | 1 was closed
 //! ```
 
-use super::{FrameCursor, StackRef, StackState, Stacks};
+use super::{FrameCursor, FrameState, StackRef, StackState, Stacks};
 use mu_ir::ub::Ub;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -208,7 +208,8 @@ impl Stacks {
     /// are an error, or with `close_others` they are closed.
     ///
     /// # Errors
-    /// [`Ub::ClosedCursor`], [`Ub::CursorFramePopped`], [`Ub::BadIntrospection`]; nothing has changed then.
+    /// [`Ub::ClosedCursor`], [`Ub::CursorFramePopped`], [`Ub::BadIntrospection`], [`Ub::NativeUnwind`] if a native frame
+    /// would be removed or become the top; nothing has changed then.
     pub fn pop_frames_to(&self, word: u64, close_others: bool) -> Result<(), Ub> {
         self.close_dropped_cursors();
         let mut cursors = self.cursors.lock();
@@ -216,6 +217,15 @@ impl Stacks {
         let entry = self.get(stack).ok_or(Ub::BadIntrospection)?;
         if entry.state() != StackState::Ready {
             return Err(Ub::BadIntrospection);
+        }
+        // Native frames can be looked through, but neither removed nor resumed by anything but their callback.
+        let region = entry.region();
+        let mut at = entry.top_fp();
+        while at != 0 && at <= fp {
+            if region.state(at) == FrameState::Native {
+                return Err(Ub::NativeUnwind);
+            }
+            at = region.saved_fp(at);
         }
         // Frames above lie at lower addresses.
         let is_above = |at: &usize| cursors.slots[*at].place.is_some_and(|place| place.1 < fp);
@@ -233,7 +243,7 @@ impl Stacks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::{FrameState, LINKAGE_BYTES, RESUME_INTERPRETED};
+    use crate::stack::{LINKAGE_BYTES, RESUME_INTERPRETED};
 
     /// A stack of `frames` empty frames.
     fn stack_of(stacks: &Stacks, frames: u64) -> StackRef {

@@ -43,6 +43,7 @@ pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
 
 use crate::memory::{AllocaCells, CellInfo};
+use crate::native::Segment;
 use crate::os::OsError;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashSet};
@@ -55,6 +56,9 @@ pub const RESUME_INTERPRETED: u64 = 0;
 
 /// Bytes between `fp` and the first slot above it: code, pc and sp words.
 pub const FRAME_HEADER_BYTES: u64 = 24;
+
+/// Slots of a frame in the state [`FrameState::Native`].
+pub const NATIVE_SLOTS: u32 = 1;
 
 /// Bytes of the two linkage words.
 pub const LINKAGE_BYTES: u64 = 16;
@@ -76,6 +80,9 @@ pub enum FrameState {
     AtInstruction = 0,
     /// It was made but has never run: values go to the entry block's parameters, an exception is thrown on.
     Fresh = 1,
+    /// It stands for native code that waits for the frame above: a callback. It has one slot, the cookie of the value
+    /// that the native code called; the native frames themselves are on the stack's [`Segment`].
+    Native = 2,
 }
 
 /// The state of a stack (threads-stacks, "States of Stacks and Frames").
@@ -111,6 +118,8 @@ pub struct Stack {
     held: AtomicBool,
     cells: Mutex<Vec<CellInfo>>,
     open_cursors: AtomicU32,
+    /// Where native calls of this stack wait for their callbacks.
+    segment: Mutex<Option<Segment>>,
 }
 
 impl Stack {
@@ -143,6 +152,16 @@ impl Stack {
     /// The client holds it from now on, or lets it go; whether it was held before.
     pub fn set_held(&self, held: bool) -> bool {
         self.held.swap(held, Ordering::Relaxed)
+    }
+
+    /// Takes the segment on which native calls of this stack wait, if some do.
+    pub fn take_segment(&self) -> Option<Segment> {
+        self.segment.lock().take()
+    }
+
+    /// Keeps the segment on which a native call of this stack waits.
+    pub fn set_segment(&self, segment: Segment) {
+        *self.segment.lock() = Some(segment);
     }
 
     /// The memory.
@@ -281,6 +300,8 @@ impl Stacks {
         entry.set_held(false);
         entry.set_top_fp(0);
         std::mem::take(&mut *entry.cells.lock());
+        // The native code that waits there never goes on.
+        drop(entry.take_segment());
         let mut free = self.free.lock();
         if free.dead.len() >= POOL_MAX {
             entry.region().discard();

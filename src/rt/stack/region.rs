@@ -146,7 +146,11 @@ impl Region {
     /// What the frame is doing.
     #[inline]
     pub fn state(&self, fp: u64) -> FrameState {
-        if self.word(fp, word::CODE) >> 32 == 0 { FrameState::AtInstruction } else { FrameState::Fresh }
+        match self.word(fp, word::CODE) >> 32 {
+            0 => FrameState::AtInstruction,
+            1 => FrameState::Fresh,
+            _ => FrameState::Native,
+        }
     }
 
     /// Changes what the frame is doing.

@@ -264,7 +264,7 @@ impl Decoder<'_> {
         let mut cases = Vec::with_capacity(inst.args.len() - 1);
         for (&value, dest) in inst.args[1..].iter().zip(&inst.dests[1..]) {
             let mut words = Vec::new();
-            super::const_words(self.program, self.globals, value, &mut words);
+            super::const_words(self.program, self.globals, self.exposes, value, &mut words);
             let low = u128::from(words.first().copied().unwrap_or(0));
             let high = u128::from(words.get(1).copied().unwrap_or(0));
             cases.push((low | high << 64, self.edge(dest)?));

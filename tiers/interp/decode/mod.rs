@@ -48,6 +48,7 @@ pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
         program: &rt.program,
         layouts: &rt.layouts,
         globals: &rt.globals,
+        exposes: &rt.exposes,
         checked: rt.config.checked,
         ver: &body,
         code: Code::new(CodeOf::Version(ver), body.func),
@@ -137,6 +138,7 @@ pub(crate) struct Decoder<'a> {
     program: &'a Program,
     layouts: &'a Layouts,
     globals: &'a [u64],
+    exposes: &'a [u64],
     checked: bool,
     ver: &'a FuncVer,
     code: Code,
@@ -241,7 +243,7 @@ impl Decoder<'_> {
             return Err(DecodeError::FrameTooLarge);
         }
         let mut words = Vec::with_capacity(count);
-        const_words(self.program, self.globals, value, &mut words);
+        const_words(self.program, self.globals, self.exposes, value, &mut words);
         words.resize(count, 0);
         let slot = self.code.var_slot_count + self.code.consts.len() as u32;
         self.code.consts.extend(words);
@@ -310,15 +312,14 @@ impl Decoder<'_> {
 /// Appends the words of a global SSA variable; the caller has made sure that its type does not have too many. Verified
 /// constants are not recursive; their nesting is walked with a work list, so that deep ones cannot overflow the host
 /// stack.
-pub fn const_words(program: &Program, globals: &[u64], value: Value, words: &mut Vec<u64>) {
+pub fn const_words(program: &Program, globals: &[u64], exposes: &[u64], value: Value, words: &mut Vec<u64>) {
     let mut work = vec![value];
     while let Some(value) = work.pop() {
         match value {
             Value::Local(_) => {}
             Value::Global(global) => words.push(globals[global.index()]),
             Value::Func(func) => words.push(func_word(func)),
-            // Exposed functions get their native value with the native interface's callbacks.
-            Value::Expose(_) => words.push(0),
+            Value::Expose(expose) => words.push(exposes[expose.index()]),
             Value::Const(id) => {
                 let constant = &program.consts[id.index()];
                 match &constant.ctor {
