@@ -83,8 +83,8 @@ undefined_behaviours! {
         "memory-model#data-race" "atomic and non-atomic access to one location without an order";
     NegativeWake 28 Always "common-insts#futex-instructions" "a negative number of threads to wake";
     UnmatchedUnpin 29 Always "common-insts#object-pinning" "unpin without a matching pin";
-    NativeUnwind 30 Never ["what native code does to the stack is not seen"]
-        "native-interface-x64-unix#the-default-calling-convention" "native code unwound Mu frames";
+    NativeUnwind 30 Always ["when Mu code throws through native frames or removes them; what native code itself does to its stack is not seen"]
+        "native-interface-x64-unix#the-default-calling-convention" "frames of Mu and of native code were unwound together";
     UnknownId 31 Always "common-insts#id-name-conversion" "an unknown id or name";
     UnknownWatchpoint 32 Always "uvm-client-interface#watchpoint-operations" "a watchpoint id that no instruction has";
     BadHandle 33 Always ["by functions of the Rust interface; a frame cursor that is closed is U21"]
@@ -98,7 +98,7 @@ undefined_behaviours! {
         "hail#memory-initialisation" "a HAIL initialiser reads the location being written";
     NoExceptionClause 38 Never ["each such case has an id of its own: U1, U5, U6, U7 and U8"]
         "instruction-set#exception-clause" "an instruction continued exceptionally without an exception clause";
-    BadNativeCallee 39 Always "native-interface#unsafe-native-call" "CCALL of a NULL function pointer";
+    BadNativeCallee 39 Always "native-interface#unsafe-native-call" "CCALL of NULL, or a call or unexpose of a value that is not exposed";
     BadBundle 40 Always "common-insts#bundle-hail-loading" "an instruction loaded a bundle or HAIL script that has errors";
 }
 
