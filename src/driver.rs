@@ -122,13 +122,14 @@ impl TrapContext<'_> {
         self.thread
     }
 
-    fn thread(&self) -> Option<&Thread> {
-        self.mu.rt.threads.get(self.thread)
+    /// Looks at the thread, which rests.
+    fn thread<R>(&self, look: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+        self.mu.rt.threads.get(self.thread)?.with(look)
     }
 
     /// The stack the trap happened on.
     pub fn stack(&self) -> StackRef {
-        self.thread().map_or(StackRef::NULL, |thread| thread.stack)
+        self.thread(|thread| thread.stack).unwrap_or(StackRef::NULL)
     }
 
     /// Which kind of trap.
@@ -170,7 +171,7 @@ impl TrapContext<'_> {
 
     /// The thread-local reference.
     pub fn threadlocal(&self) -> Value {
-        let word = self.thread().map_or(0, |thread| thread.threadlocal);
+        let word = self.thread(|thread| thread.threadlocal).unwrap_or(0);
         self.mu.hold(self.mu.program().predefined.ref_void, vec![word])
     }
 
@@ -178,8 +179,8 @@ impl TrapContext<'_> {
     /// instance.
     pub fn set_threadlocal(&mut self, value: &Value) -> bool {
         let fits = self.mu.is_ref(value);
-        if fits && let Some(thread) = self.mu.rt.threads.get_mut(self.thread) {
-            thread.threadlocal = value.as_u64();
+        if fits {
+            self.thread(|thread| thread.threadlocal = value.as_u64());
         }
         fits
     }
@@ -225,7 +226,8 @@ impl Mu {
         handler: &mut dyn TrapHandler,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
-        let mut thread = Thread::new(self.rt.threads.name(), stack, 0);
+        let cell = self.rt.threads.add(stack, 0);
+        let Some(mut thread) = cell.take() else { return Outcome::Exit };
         let mut run = Run::new(thread.id, self.fuel);
         let mut pending = self.resume(&mut thread, stack, Resume::Values(args));
         let outcome = loop {
@@ -248,8 +250,11 @@ impl Mu {
                     self.rt.threads.rest(thread);
                 }
                 Ok(Fate::Waits) => self.rt.threads.rest(thread),
-                Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => break *outcome,
-                Err(_) => drop(thread),
+                Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => {
+                    self.rt.threads.end(thread.id);
+                    break *outcome;
+                }
+                Err(_) => self.rt.threads.end(thread.id),
             }
             thread = match self.next_thread(&mut run) {
                 Some(next) => next,
@@ -266,8 +271,8 @@ impl Mu {
         thread.fuel = run.turn(&mut self.rt);
         let before = thread.executed;
         let event = match tracer {
-            Some(tracer) => self.interp.run(&mut self.rt, thread, Some(&mut **tracer)),
-            None => self.interp.run(&mut self.rt, thread, None),
+            Some(tracer) => self.interp.run_alone(&mut self.rt, thread, Some(&mut **tracer)),
+            None => self.interp.run_alone(&mut self.rt, thread, None),
         };
         run.spend(thread.executed - before);
         self.executed += thread.executed - before;
@@ -275,9 +280,9 @@ impl Mu {
     }
 
     /// The thread whose turn is next; `None` if nobody can go on.
-    fn next_thread(&mut self, run: &mut Run) -> Option<Thread> {
+    fn next_thread(&mut self, run: &mut Run) -> Option<Box<Thread>> {
         self.expire(run, true);
-        let next = run.choose(&mut self.rt.chooser)?;
+        let next = run.choose(self.rt.chooser.get_mut())?;
         self.rt.threads.take(next)
     }
 
@@ -287,7 +292,7 @@ impl Mu {
         woken.retain(|&thread| !self.wake(run, thread, wait_result::WOKEN));
         self.woken = woken;
         while let Some((thread, result)) = run.expired(may_jump) {
-            self.rt.futexes.leave(thread);
+            self.rt.futexes.get_mut().leave(thread);
             self.complete_resting(thread, result);
         }
     }
@@ -302,16 +307,21 @@ impl Mu {
     }
 
     fn complete_resting(&mut self, thread: ThreadRef, result: u64) {
-        if let Some(thread) = self.rt.threads.get(thread) {
-            self.interp.complete(&self.rt, thread.stack, result);
+        if let Some(stack) = self.stack_of(thread) {
+            self.interp.complete(&self.rt, stack, result);
         }
+    }
+
+    /// The stack a resting thread is bound to.
+    fn stack_of(&self, thread: ThreadRef) -> Option<StackRef> {
+        self.rt.threads.get(thread)?.with(|thread| thread.stack)
     }
 
     /// Does what an event that concerns other threads asks for; the others are left to [`Mu::settle`].
     fn settle_with_threads(
         &mut self,
         run: &mut Run,
-        thread: &mut Thread,
+        thread: &mut Box<Thread>,
         handler: &mut dyn TrapHandler,
         event: Event,
     ) -> Result<Fate, Box<Outcome>> {
@@ -336,15 +346,18 @@ impl Mu {
                     let failed = self.interp.complete_failed(&self.rt, thread.stack);
                     return Ok(Fate::GoesOn(failed.err().map(Event::Undefined)));
                 }
-                let mut started = Thread::new(self.rt.threads.name(), new.stack, new.threadlocal);
-                self.interp.complete(&self.rt, thread.stack, started.id.0);
-                let bound = self.interp.bind(&mut self.rt, &mut started, new.stack, &new.resumption);
+                let cell = self.rt.threads.add(new.stack, new.threadlocal);
+                self.interp.complete(&self.rt, thread.stack, cell.id().0);
+                let Some(mut started) = cell.take() else { return Ok(Fate::GoesOn(None)) };
+                let bound = self.interp.bind(&self.rt, &mut started, new.stack, &new.resumption);
                 if let Some(event) = bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))) {
                     // An exception that nobody on the new stack catches.
-                    return self.settle(&mut started, handler, event).map(Fate::GoesOn);
+                    let settled = self.settle(&mut started, handler, event).map(Fate::GoesOn);
+                    self.rt.threads.end(started.id);
+                    return settled;
                 }
                 run.ready(started.id);
-                self.rt.threads.rest(started);
+                cell.rest(started);
                 Ok(Fate::GoesOn(None))
             }
             event => self.settle(thread, handler, event).map(Fate::GoesOn),
@@ -354,22 +367,27 @@ impl Mu {
     /// Nobody can go on: who waits where.
     fn deadlock(&self, run: &Run) -> Outcome {
         let traces = run.waiting().take(DEADLOCK_THREADS_MAX).map(|id| {
-            let stack = self.rt.threads.get(id).map_or(StackRef::NULL, |thread| thread.stack);
+            let stack = self.stack_of(id).unwrap_or(StackRef::NULL);
             (id, self.backtrace(stack))
         });
         Outcome::Deadlock { waiting: run.others(), threads: traces.collect() }
     }
 
     /// Lets the client handle a trap.
-    fn ask(&mut self, handler: &mut dyn TrapHandler, thread: &mut Thread, cause: TrapCause) -> TrapAction {
+    fn ask(
+        &mut self,
+        handler: &mut dyn TrapHandler,
+        thread: &mut Box<Thread>,
+        cause: TrapCause,
+    ) -> TrapAction {
         let id = thread.id;
         self.resting(thread, |mu| handler.handle_trap(&mut TrapContext { mu, thread: id, cause }))
     }
 
     /// Does something while a thread rests with the others, where collections find its roots.
-    fn resting<R>(&mut self, thread: &mut Thread, work: impl FnOnce(&mut Mu) -> R) -> R {
+    fn resting<R>(&mut self, thread: &mut Box<Thread>, work: impl FnOnce(&mut Mu) -> R) -> R {
         let id = thread.id;
-        let nobody = Thread::new(ThreadRef::NULL, StackRef::NULL, 0);
+        let nobody = Box::new(Thread::new(ThreadRef::NULL, StackRef::NULL, 0));
         self.rt.threads.rest(std::mem::replace(thread, nobody));
         let result = work(self);
         if let Some(back) = self.rt.threads.take(id) {
@@ -384,8 +402,8 @@ impl Mu {
             TrapAction::PassValues(next, _) | TrapAction::ThrowExc(next, _) => *next == stack,
             TrapAction::Exit | TrapAction::Unhandled => false,
         };
-        if !goes_on && let Some(stack) = self.rt.stacks.get_mut(stack) {
-            stack.held = true;
+        if !goes_on && let Some(stack) = self.rt.stacks.get(stack) {
+            stack.set_held(true);
         }
     }
 
@@ -393,7 +411,7 @@ impl Mu {
     /// ended.
     fn settle(
         &mut self,
-        thread: &mut Thread,
+        thread: &mut Box<Thread>,
         handler: &mut dyn TrapHandler,
         event: Event,
     ) -> Result<Option<Event>, Box<Outcome>> {
@@ -445,7 +463,7 @@ impl Mu {
     /// stack that trapped, the watchpoint id and the user data (common-insts, "Trap handling").
     fn mu_trap_action(
         &mut self,
-        thread: &mut Thread,
+        thread: &mut Box<Thread>,
         handler: FuncId,
         cause: TrapCause,
     ) -> Result<TrapAction, Box<Outcome>> {
@@ -493,7 +511,7 @@ impl Mu {
                 Resumption::Values { types, words }
             }
         };
-        match self.interp.bind(&mut self.rt, thread, stack, &resumption) {
+        match self.interp.bind(&self.rt, thread, stack, &resumption) {
             Ok(event) => event,
             Err(ub) => Some(Event::Undefined(ub)),
         }
@@ -502,7 +520,7 @@ impl Mu {
     /// After an event that leaves the stack in the middle of an instruction: the trace, and the end of the stack.
     fn stop(&mut self, thread: &Thread) -> Backtrace {
         let backtrace = self.backtrace(thread.stack);
-        if self.rt.stacks.get(thread.stack).is_some_and(|stack| stack.state == StackState::Active) {
+        if self.rt.stacks.get(thread.stack).is_some_and(|stack| stack.state() == StackState::Active) {
             self.rt.stacks.kill(thread.stack);
         }
         backtrace

@@ -250,8 +250,8 @@ impl Mu {
             return Err(NewStackFailure::NoFunction);
         }
         let stack = self.interp.new_stack(&mut self.rt, func)?;
-        if let Some(stack) = self.rt.stacks.get_mut(stack) {
-            stack.held = true;
+        if let Some(stack) = self.rt.stacks.get(stack) {
+            stack.set_held(true);
         }
         Ok(stack)
     }
@@ -259,7 +259,7 @@ impl Mu {
     /// Lets a stack go that the client holds, because it made the stack or a thread left it at a trap: from now on it is
     /// killed by a collection when nothing else refers to it. False if there is no such stack.
     pub fn release_stack(&mut self, stack: StackRef) -> bool {
-        let held = self.rt.stacks.get_mut(stack).map(|stack| std::mem::replace(&mut stack.held, false));
+        let held = self.rt.stacks.get(stack).map(|stack| stack.set_held(false));
         held == Some(true)
     }
 
@@ -272,8 +272,8 @@ impl Mu {
 
     /// Kills a READY stack. False if it is not READY, or a frame cursor on it is open (checked mode).
     pub fn kill_stack(&mut self, stack: StackRef) -> bool {
-        let stacks = &mut self.rt.stacks;
-        let ready = stacks.get(stack).is_some_and(|stack| stack.state == mu_rt::stack::StackState::Ready);
+        let stacks = &self.rt.stacks;
+        let ready = stacks.get(stack).is_some_and(|stack| stack.state() == mu_rt::stack::StackState::Ready);
         let may = ready && !(self.rt.config.checked && stacks.has_open_cursors(stack));
         if may {
             stacks.kill(stack);

@@ -25,7 +25,7 @@
 use mu_interp::threads::wait_result;
 use mu_rt::choose::Chooser;
 use mu_rt::runtime::Runtime;
-use mu_rt::thread::{Thread, ThreadRef};
+use mu_rt::thread::ThreadRef;
 use std::collections::BTreeMap;
 
 /// When something is to happen to a waiting thread. Ordered by time, then by who came first.
@@ -87,7 +87,7 @@ impl Run {
         let mut turn = self.fuel;
         let preempt = rt.config.schedule.preempt;
         if !self.ready.is_empty() && preempt > 0 {
-            turn = turn.min(rt.chooser.around(preempt));
+            turn = turn.min(rt.chooser.get_mut().around(preempt));
         }
         if let Some(&(time, _)) = self.deadlines.keys().next() {
             let until = u64::try_from(time.saturating_sub(self.now)).unwrap_or(u64::MAX);
@@ -113,8 +113,8 @@ impl Run {
     pub fn wait(&mut self, thread: ThreadRef, timeout: Option<u64>, rt: &mut Runtime) {
         let schedule = rt.config.schedule;
         let mut end = timeout.map(|nanoseconds| (self.now + u128::from(nanoseconds), wait_result::TIMEOUT));
-        if rt.chooser.percent(schedule.spurious_wakes) {
-            let time = self.now + u128::from(rt.chooser.around(schedule.preempt.max(1)));
+        if rt.chooser.get_mut().percent(schedule.spurious_wakes) {
+            let time = self.now + u128::from(rt.chooser.get_mut().around(schedule.preempt.max(1)));
             if end.is_none_or(|(timeout, _)| time < timeout) {
                 end = Some((time, wait_result::SPURIOUS));
             }
@@ -168,8 +168,8 @@ impl Run {
     /// The run is over: its threads are gone.
     pub fn end(&self, rt: &mut Runtime) {
         for &thread in self.ready.iter().chain(self.waiting.keys()) {
-            rt.futexes.leave(thread);
-            drop::<Option<Thread>>(rt.threads.take(thread));
+            rt.futexes.get_mut().leave(thread);
+            rt.threads.end(thread);
         }
     }
 }
@@ -231,7 +231,7 @@ mod tests {
         (1..=5).for_each(|number| run.ready(ThreadRef(number)));
         let mut turns = [0; 6];
         for _ in 0..1000 {
-            let thread = run.choose(&mut rt.chooser).unwrap();
+            let thread = run.choose(rt.chooser.get_mut()).unwrap();
             turns[thread.0 as usize] += 1;
             run.ready(thread);
         }

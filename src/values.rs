@@ -19,7 +19,7 @@ use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
 use mu_rt::handles::Handle;
-use mu_rt::memory::Checker;
+use mu_rt::memory::UnitCache;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -264,13 +264,8 @@ impl Mu {
         let leaves = self.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
         let words = self.rt.layouts.words(types, ty).ok_or(AccessError::NoValues)?;
         let address = reference.as_u64();
-        let checker = Checker {
-            heap: &self.rt.heap,
-            layouts: &self.rt.layouts,
-            cells: &self.rt.stacks,
-            cache: &self.rt.unit_cache,
-            strict: !self.rt.config.lenient,
-        };
+        let cache = UnitCache::default();
+        let checker = self.rt.checker(&self.rt.stacks, &cache);
         checker.check_iref(address, types.canon(ty)).map_err(AccessError::Undefined)?;
         let mut value = vec![0; words as usize];
         self.rt.memory.load_value(address, leaves, &mut value);

@@ -203,7 +203,7 @@ fn stacks_that_nobody_reaches_are_killed() {
         mu.collect();
         assert_eq!((mu.runtime().stacks.alive(), mu.runtime().heap.statistics().objects), (1, 0));
         assert_eq!(mu.runtime().stacks_killed, 300);
-        assert_eq!(mu.runtime().stacks.get(held).unwrap().state, StackState::Ready);
+        assert_eq!(mu.runtime().stacks.get(held).unwrap().state(), StackState::Ready);
         assert!(mu.release_stack(held));
         mu.collect();
         assert!(mu.runtime().stacks.get(held).is_none() && !mu.release_stack(held));

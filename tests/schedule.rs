@@ -146,7 +146,7 @@ fn one_thread_depends_on_no_seed() {
         let mut tracer = TraceHash::default();
         let outcome = mu.call_with(main, vec![argument], &mut mu_vm::driver::NoTraps, Some(&mut tracer));
         assert!(matches!(outcome, Outcome::Return(_)));
-        let untouched = mu.runtime().chooser.clone().bits();
+        let untouched = mu.runtime().chooser.lock().clone().bits();
         assert_eq!(untouched, mu_vm::rt::choose::Chooser::new(seed).bits(), "nothing was drawn");
         tracer.hasher.finish()
     };
@@ -219,7 +219,7 @@ fn a_call_from_a_trap_handler_is_a_run_of_its_own() {
         assert_eq!(woken[0].as_u64(), 1, "the thread of the outer run is woken from inside");
         let Outcome::Return(values) = outcome else { panic!("{outcome:?}") };
         assert_eq!(values[0].as_u64(), 1, "and has gone on");
-        assert!(mu.runtime().threads.is_empty() && mu.runtime().futexes.is_empty());
+        assert!(mu.runtime().threads.all().is_empty() && mu.runtime().futexes.lock().is_empty());
     }
 }
 

@@ -101,7 +101,7 @@ impl Mu {
     }
 
     fn cursor(&self, word: u64) -> Cursor {
-        Cursor { word, instance: Arc::clone(self.rt.stacks.dropped_cursors()) }
+        Cursor { word, instance: self.rt.stacks.dropped_cursors() }
     }
 
     /// The open cursor of a `framecursorref` word, which then belongs to the result.
@@ -114,7 +114,7 @@ impl Mu {
 
     /// The word of a cursor of this instance.
     fn word(&self, cursor: &Cursor) -> Result<u64, Ub> {
-        let own = Arc::ptr_eq(&cursor.instance, self.rt.stacks.dropped_cursors());
+        let own = Arc::ptr_eq(&cursor.instance, &self.rt.stacks.dropped_cursors());
         if own { Ok(cursor.word) } else { Err(Ub::BadHandle) }
     }
 
@@ -215,7 +215,7 @@ impl Mu {
 
     /// The types a READY stack waits for; `None` if it is not READY.
     pub fn expected_types(&self, stack: StackRef) -> Option<Vec<mu_ir::ids::TypeId>> {
-        let ready = self.rt.stacks.get(stack)?.state == mu_rt::stack::StackState::Ready;
+        let ready = self.rt.stacks.get(stack)?.state() == mu_rt::stack::StackState::Ready;
         let types = self.interp.expected_types(&self.rt, stack)?;
         ready.then(|| types.to_vec())
     }

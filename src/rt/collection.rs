@@ -82,11 +82,11 @@ unsafe impl Roots for RuntimeRoots<'_> {
 
     fn stack(&self, stack: StackRef, visit: &mut dyn FnMut(Root)) -> bool {
         let Some(stack) = self.stacks.get(stack) else { return false };
-        for cell in stack.cells() {
+        stack.for_each_cell(|cell| {
             visit(Root::Unit { address: cell.start, ty: cell.ty, var_count: cell.var_count });
-        }
+        });
         let region = stack.region();
-        let mut fp = stack.top_fp;
+        let mut fp = stack.top_fp();
         while fp != 0 {
             if region.state(fp) == FrameState::AtInstruction
                 && let Some((count, map)) = self.frames.frame_map(region.code(fp), region.pc(fp))
@@ -206,24 +206,19 @@ impl Runtime {
         self.collect(Some(thread), frames, Plan { cause: Cause::StressSafepoint, ..Plan::default() });
     }
 
-    /// Makes a stack, collecting unreachable ones if there are too many. The running thread has saved its frame.
-    ///
-    /// # Errors
-    /// As [`Stacks::create`].
-    pub fn create_stack(
-        &mut self,
-        thread: Option<&mut Thread>,
-        frames: &dyn FrameMaps,
-    ) -> Result<StackRef, crate::stack::NewStackError> {
+    /// Kills unreachable stacks if there are so many that it is worth while. The running thread has saved its frame.
+    pub fn collect_stacks(&mut self, thread: Option<&mut Thread>, frames: &dyn FrameMaps) {
         if self.stacks.wants_collection() {
             self.collect(thread, frames, Plan { cause: Cause::Stacks, ..Plan::default() });
         }
-        self.stacks.create()
     }
 
     /// Collects. All threads stand still: the running one, if there is one, has saved its frame.
     pub fn collect(&mut self, thread: Option<&mut Thread>, frames: &dyn FrameMaps, plan: Plan) -> Collected {
-        let mut threads: Vec<&mut Thread> = thread.into_iter().chain(self.threads.iter_mut()).collect();
+        let cells = self.threads.all();
+        let mut resting: Vec<_> = cells.iter().map(|cell| cell.lock()).collect();
+        let others = resting.iter_mut().filter_map(|thread| thread.as_deref_mut());
+        let mut threads: Vec<&mut Thread> = thread.into_iter().chain(others).collect();
         let thread_roots: Vec<ThreadRoots<'_>> = threads
             .iter()
             .map(|thread| ThreadRoots {
@@ -234,7 +229,7 @@ impl Runtime {
             .collect();
         let handles = self.handles.lock().held();
         let userdata = AtomicU64::new(self.trap_handler.map_or(0, |handler| handler.userdata));
-        let waited_at: Vec<u64> = self.futexes.locations().collect();
+        let waited_at: Vec<u64> = self.futexes.get_mut().locations().collect();
         let locations: Vec<AtomicU64> = waited_at.iter().copied().map(AtomicU64::new).collect();
         let roots = RuntimeRoots {
             userdata: &userdata,
@@ -256,7 +251,7 @@ impl Runtime {
             Ok(index) => locations[index].load(Ordering::Relaxed),
             Err(_) => old,
         };
-        self.futexes.rekey(moved);
+        self.futexes.get_mut().rekey(moved);
         if let Some(handler) = &mut self.trap_handler {
             handler.userdata = userdata.load(Ordering::Relaxed);
         }

@@ -10,7 +10,7 @@
 //! the heap, so no address changes meanwhile.
 
 use crate::layout::LeafKind;
-use crate::memory::Checker;
+use crate::memory::UnitCache;
 use crate::runtime::Runtime;
 use mu_ir::builder::{Arg, Args, IrBuilder};
 use mu_ir::codes::builder as code;
@@ -128,7 +128,8 @@ impl Runtime {
         let bytes = u64::from(bits / 8);
         let last = (length - 1).checked_mul(bytes).and_then(|offset| address.checked_add(offset));
         let last = last.ok_or(Ub::OutsideArray)?;
-        let checker = self.config.checked.then(|| self.checker());
+        let cache = UnitCache::default();
+        let checker = self.config.checked.then(|| self.checker(&self.stacks, &cache));
         if let Some(checker) = &checker {
             let unit = checker.find_unit(address).ok_or(Ub::ExpiredLocation)?;
             if !unit.contains(last) {
@@ -154,15 +155,5 @@ impl Runtime {
         let bytes = self.read_array(address + 8, length.first().copied().unwrap_or(0), 8)?;
         let bytes = bytes.into_iter().map(|byte| byte as u8).collect();
         Ok(String::from_utf8(bytes).map_or(Text::NotUtf8, Text::Some))
-    }
-
-    fn checker(&self) -> Checker<'_> {
-        Checker {
-            heap: &self.heap,
-            layouts: &self.layouts,
-            cells: &self.stacks,
-            cache: &self.unit_cache,
-            strict: !self.config.lenient,
-        }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! There are no globals: an instance owns its runtime, and dropping it unmaps all memory.
 //!
+//! Sharing. `&Runtime` is what running threads have, all at the same time: they allocate, access memory, bind stacks and
+//! wake each other through it. `&mut Runtime` means that nobody runs: loading, collecting, and everything that looks
+//! into other threads' stacks. Who hands out which is [`crate::world`].
+//!
 //! Loading goes through [`Runtime::load`]: link and verify the draft against the program, then make room for its global
 //! cells. If anything fails, nothing has changed.
 
@@ -10,7 +14,7 @@ use crate::futex::Futexes;
 use crate::handles::Handles;
 use crate::heap::{AllocBuffer, Heap, HeapConfig};
 use crate::layout::Layouts;
-use crate::memory::{Memory, UnitCache};
+use crate::memory::{AllocaCells, Checker, Memory, UnitCache};
 use crate::native::Symbols;
 use crate::os::OsError;
 use crate::stack::Stacks;
@@ -108,16 +112,14 @@ pub struct Runtime {
     pub heap: Heap,
     /// Checked access to memory.
     pub memory: Memory,
-    /// What checked mode looked up last.
-    pub unit_cache: UnitCache,
     /// The stacks.
     pub stacks: Stacks,
-    /// The threads that do not run right now.
+    /// The threads.
     pub threads: Threads,
     /// The futex queues.
-    pub futexes: Futexes,
+    pub futexes: Mutex<Futexes>,
     /// Where choices come from.
-    pub chooser: Chooser,
+    pub chooser: Mutex<Chooser>,
     /// External symbols.
     pub symbols: Symbols,
     /// Functions, by number.
@@ -162,11 +164,10 @@ impl Runtime {
             layouts: Layouts::new(),
             heap: Heap::new(heap_config).map_err(NewRuntimeError::Os)?,
             memory: Memory::new(),
-            unit_cache: UnitCache::default(),
             stacks: Stacks::new(config.stack_bytes, config.stacks_max),
             threads: Threads::default(),
-            futexes: Futexes::default(),
-            chooser: Chooser::new(config.schedule.seed),
+            futexes: Mutex::default(),
+            chooser: Mutex::new(Chooser::new(config.schedule.seed)),
             symbols: Symbols::new(&config.libraries)
                 .map_err(|error| NewRuntimeError::Library(error.to_string()))?,
             funcs: Vec::new(),
@@ -258,6 +259,13 @@ impl Runtime {
     pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> Result<(), Ub> {
         *self.watchpoints.get_mut(&wpid).ok_or(Ub::UnknownWatchpoint)? = enabled;
         Ok(())
+    }
+
+    /// What checks an access; `cells` finds ALLOCA cells, `cache` remembers what was found last.
+    #[inline]
+    pub fn checker<'a>(&'a self, cells: &'a dyn AllocaCells, cache: &'a UnitCache) -> Checker<'a> {
+        let strict = !self.config.lenient;
+        Checker { heap: &self.heap, layouts: &self.layouts, cells, cache, strict }
     }
 
     /// The function's entry.

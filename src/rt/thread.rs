@@ -11,17 +11,21 @@
 //! ```
 //!
 //! What is per thread is in [`Thread`]; everything else of an instance is shared. Threads that do not run right now rest
-//! in [`Threads`], where a collector finds their roots; the driver takes the one it runs out of the table.
+//! in their [`ThreadCell`]s, where a collector finds their roots; whoever runs one takes it out of its cell.
 //!
 //! An instruction that concerns other threads (NEWTHREAD, a futex wait or wake) stops the tier with its frame still at
 //! the instruction. The driver does what is to be done, and the tier *completes* the instruction with its result when
 //! the thread may go on: at once, or when it is woken.
 
 use crate::heap::AllocBuffer;
+use crate::memory::UnitCache;
 use crate::stack::StackRef;
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A reference to a thread as programs hold it: a number that is never reused; 0 is NULL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -45,6 +49,10 @@ pub struct Thread {
     pub pins: Vec<u64>,
     /// Where it allocates.
     pub buffer: AllocBuffer,
+    /// What checked mode looked up last.
+    pub unit_cache: UnitCache,
+    /// The stress mode `safepoint` has collected for the instruction it stands at.
+    pub stressed: bool,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -60,64 +68,94 @@ impl Thread {
             threadlocal,
             pins: Vec::new(),
             buffer: AllocBuffer::default(),
+            unit_cache: UnitCache::default(),
+            stressed: false,
             fuel: 0,
             executed: 0,
         }
     }
 }
 
-/// The threads of an instance that do not run right now.
+/// Where a thread rests while it does not run.
+#[derive(Debug)]
+pub struct ThreadCell {
+    id: ThreadRef,
+    thread: Mutex<Option<Box<Thread>>>,
+}
+
+impl ThreadCell {
+    /// What programs call the thread.
+    pub fn id(&self) -> ThreadRef {
+        self.id
+    }
+
+    /// Takes the thread out, to run it; `None` while somebody else does.
+    pub fn take(&self) -> Option<Box<Thread>> {
+        self.thread.lock().take()
+    }
+
+    /// Puts the thread in again.
+    pub fn rest(&self, thread: Box<Thread>) {
+        *self.thread.lock() = Some(thread);
+    }
+
+    /// Does something with the thread if it rests.
+    pub fn with<R>(&self, work: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+        self.thread.lock().as_deref_mut().map(work)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Box<Thread>>> {
+        self.thread.lock()
+    }
+}
+
+/// The threads of an instance.
 #[derive(Debug, Default)]
 pub struct Threads {
-    resting: BTreeMap<ThreadRef, Thread>,
-    named: u64,
+    cells: Mutex<BTreeMap<ThreadRef, Arc<ThreadCell>>>,
+    named: AtomicU64,
 }
 
 impl Threads {
-    /// The reference of a new thread.
-    pub fn name(&mut self) -> ThreadRef {
-        self.named += 1;
-        ThreadRef(self.named)
+    /// Adds a new thread, which rests; its cell.
+    pub fn add(&self, stack: StackRef, threadlocal: u64) -> Arc<ThreadCell> {
+        let id = ThreadRef(self.named.fetch_add(1, Ordering::Relaxed) + 1);
+        let thread = Box::new(Thread::new(id, stack, threadlocal));
+        let cell = Arc::new(ThreadCell { id, thread: Mutex::new(Some(thread)) });
+        self.cells.lock().insert(id, Arc::clone(&cell));
+        cell
     }
 
-    /// Puts a thread into the table.
-    pub fn rest(&mut self, thread: Thread) {
-        self.resting.insert(thread.id, thread);
+    /// Takes a resting thread out of its cell, to run it.
+    pub fn take(&self, id: ThreadRef) -> Option<Box<Thread>> {
+        self.get(id)?.take()
     }
 
-    /// Takes a thread out of the table, to run or to end it.
-    pub fn take(&mut self, id: ThreadRef) -> Option<Thread> {
-        self.resting.remove(&id)
+    /// Puts a thread into its cell again. A thread that has ended is dropped.
+    pub fn rest(&self, thread: Box<Thread>) {
+        if let Some(cell) = self.get(thread.id) {
+            cell.rest(thread);
+        }
     }
 
-    /// A resting thread.
-    pub fn get(&self, id: ThreadRef) -> Option<&Thread> {
-        self.resting.get(&id)
+    /// A thread has ended.
+    pub fn end(&self, id: ThreadRef) {
+        self.cells.lock().remove(&id);
     }
 
-    /// A resting thread, to change it.
-    pub fn get_mut(&mut self, id: ThreadRef) -> Option<&mut Thread> {
-        self.resting.get_mut(&id)
+    /// The cell of a thread that has not ended.
+    pub fn get(&self, id: ThreadRef) -> Option<Arc<ThreadCell>> {
+        self.cells.lock().get(&id).map(Arc::clone)
     }
 
-    /// All resting threads, by ascending reference: the roots in them are theirs.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Thread> {
-        self.resting.values_mut()
-    }
-
-    /// Number of resting threads.
-    pub fn len(&self) -> usize {
-        self.resting.len()
-    }
-
-    /// Whether no thread rests.
-    pub fn is_empty(&self) -> bool {
-        self.resting.is_empty()
+    /// The cells of all threads, by ascending reference.
+    pub fn all(&self) -> Vec<Arc<ThreadCell>> {
+        self.cells.lock().values().map(Arc::clone).collect()
     }
 
     /// Number of threads ever made.
     pub fn made(&self) -> u64 {
-        self.named
+        self.named.load(Ordering::Relaxed)
     }
 }
 

@@ -17,11 +17,11 @@
 
 use crate::code::{CallInfo, Code, List, NONE, Slot, SwitchInfo};
 use crate::decode::func_of_word;
-use crate::exec::{Flow, Here, Running, enter, write_constants};
+use crate::exec::{Cx, Flow, Here, Running, enter, write_constants};
 use mu_ir::ids::FuncId;
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{FrameState, LINKAGE_BYTES, RESUME_INTERPRETED, Region, StackRef, StackState};
+use mu_rt::stack::{Claim, FrameState, LINKAGE_BYTES, RESUME_INTERPRETED, Region, Stack, StackRef};
 use mu_rt::thread::{Event, Resumption, Thread};
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -77,8 +77,7 @@ pub(crate) fn switch(here: &Here<'_>, info: &SwitchInfo) -> Flow {
 #[inline(never)]
 pub(crate) fn call<'c>(
     here: &Here<'c>,
-    codes: &'c [Arc<Code>],
-    current: &[u32],
+    cx: &Cx<'c>,
     pc: usize,
     sp: u64,
     func: FuncId,
@@ -88,7 +87,7 @@ pub(crate) fn call<'c>(
     let call = &here.code.calls[info as usize];
     // The resumption point goes along with the pc, so that RET need not look at the instruction.
     region.set_pc(here.fp, pc as u64 | u64::from(call.resume) << 32);
-    let callee = enter(codes, current, region, sp, func)?;
+    let callee = enter(cx.codes, cx.current, region, sp, func)?;
     let fp = sp - LINKAGE_BYTES;
     let slots = region.slots(fp, callee.code.slot_count);
     for (to, &from) in slots.iter().zip(here.code.list(call.args)) {
@@ -103,9 +102,8 @@ pub(crate) fn call<'c>(
 #[inline(never)]
 pub(crate) fn ret<'c>(
     here: &Here<'c>,
-    codes: &'c [Arc<Code>],
-    rt: &mut Runtime,
-    thread: &mut Thread,
+    cx: &Cx<'c>,
+    thread: &Thread,
     values: List,
 ) -> Result<Running<'c>, Flow> {
     let region = here.region;
@@ -114,17 +112,15 @@ pub(crate) fn ret<'c>(
     let caller =
         region.frame(below).filter(|frame| frame.code.get() >> 32 == FrameState::AtInstruction as u64);
     let point = caller.and_then(|frame| {
-        let code = codes.get(frame.code.get() as usize)?;
+        let code = cx.codes.get(frame.code.get() as usize)?;
         let (pc, number) = (frame.pc.get() as u32, (frame.pc.get() >> 32) as usize);
         Some((frame, code, pc, code.resumes.get(number)?))
     });
     let Some((frame, code, pc, resume)) = point.filter(|(frame, ..)| frame.pc.get() >> 32 != 0) else {
-        return Err(return_slowly(here, codes, rt, thread, values));
+        return Err(return_slowly(here, cx, thread, values));
     };
-    if here.code.has_alloca
-        && let Some(stack) = rt.stacks.get_mut(thread.stack)
-    {
-        stack.pop_cells_below(here.fp);
+    if here.code.has_alloca {
+        cx.stack.pop_cells_below(here.fp);
     }
     let slots = region.slots(below, code.slot_count);
     let results = slots.get(resume.results.base as usize..).unwrap_or(&[]);
@@ -151,18 +147,15 @@ pub(crate) fn call_indirect(
     here: &Here<'_>,
     callee_slot: Slot,
     info: u32,
-    codes: &[Arc<Code>],
-    current: &[u32],
-    rt: &mut Runtime,
-    thread: &Thread,
+    cx: &Cx<'_>,
 ) -> Result<Flow, FuncId> {
     let call = &here.code.calls[info as usize];
-    let func = match callee(rt, here.get(callee_slot), call) {
+    let func = match callee(cx.rt, here.get(callee_slot), call) {
         Ok(func) => func,
         Err(flow) => return Ok(flow),
     };
     let sp = here.region.sp(here.fp);
-    match enter(codes, current, here.region, sp, func) {
+    match enter(cx.codes, cx.current, here.region, sp, func) {
         Err(Entered::NeedCode) => Err(func),
         Err(Entered::Overflow) => {
             Ok(Flow::failed(here.code.resumes[call.resume as usize].exc, Ub::StackOverflow))
@@ -176,7 +169,7 @@ pub(crate) fn call_indirect(
             let state = FrameState::AtInstruction;
             here.region.write_frame(fp, here.fp, RESUME_INTERPRETED, callee.number, state, callee.sp);
             write_constants(callee.code, slots);
-            set_top(rt, thread.stack, fp);
+            cx.stack.set_top_fp(fp);
             Ok(Flow::Reload)
         }
     }
@@ -184,33 +177,23 @@ pub(crate) fn call_indirect(
 
 /// TAILCALL: the new frame takes the place of this one. If it does not fit, the frame below receives NULL as an
 /// exception, as if its CALL had overflowed.
-pub(crate) fn tail_call(
-    here: &Here<'_>,
-    callee_slot: Slot,
-    info: u32,
-    codes: &[Arc<Code>],
-    current: &[u32],
-    rt: &mut Runtime,
-    thread: &mut Thread,
-) -> Result<Flow, FuncId> {
+pub(crate) fn tail_call(here: &Here<'_>, callee_slot: Slot, info: u32, cx: &Cx<'_>) -> Result<Flow, FuncId> {
     let call = &here.code.calls[info as usize];
-    let func = match callee(rt, here.get(callee_slot), call) {
+    let func = match callee(cx.rt, here.get(callee_slot), call) {
         Ok(func) => func,
         Err(flow) => return Ok(flow),
     };
     let below = here.region.saved_fp(here.fp);
     let resume = here.region.resume_word(here.fp);
-    match enter(codes, current, here.region, here.fp + LINKAGE_BYTES, func) {
+    match enter(cx.codes, cx.current, here.region, here.fp + LINKAGE_BYTES, func) {
         Err(Entered::NeedCode) => Err(func),
-        Err(Entered::Overflow) => Ok(throw(0, codes, rt, thread, here.fp)),
+        Err(Entered::Overflow) => Ok(throw(0, cx.codes, cx.stack, here.fp)),
         Ok(callee) => {
             // Arguments and new slots overlap: read all, then write.
             let words: SmallVec<[u64; 16]> =
                 here.code.list(call.args).iter().map(|&slot| here.get(slot)).collect();
-            if here.code.has_alloca
-                && let Some(stack) = rt.stacks.get_mut(thread.stack)
-            {
-                stack.pop_cells_below(here.fp);
+            if here.code.has_alloca {
+                cx.stack.pop_cells_below(here.fp);
             }
             let state = FrameState::AtInstruction;
             here.region.write_frame(here.fp, below, resume, callee.number, state, callee.sp);
@@ -219,60 +202,37 @@ pub(crate) fn tail_call(
                 to.set(word);
             }
             write_constants(callee.code, slots);
-            set_top(rt, thread.stack, here.fp);
+            cx.stack.set_top_fp(here.fp);
             Ok(Flow::Reload)
         }
     }
 }
 
-fn set_top(rt: &mut Runtime, stack: StackRef, fp: u64) {
-    if let Some(stack) = rt.stacks.get_mut(stack) {
-        stack.top_fp = fp;
-    }
-}
-
-/// Removes the frame `fp`; the frame below, if there is one, becomes the top.
-fn pop_frame(rt: &mut Runtime, stack: StackRef, region: &Region, fp: u64) -> u64 {
-    let below = region.saved_fp(fp);
-    if let Some(stack) = rt.stacks.get_mut(stack) {
-        stack.pop_cells_below(fp + LINKAGE_BYTES);
-        stack.top_fp = below;
-    }
-    below
-}
-
 /// RET to a frame that is not simply waiting at a call, or from the bottom frame.
-pub(crate) fn return_slowly(
-    here: &Here<'_>,
-    codes: &[Arc<Code>],
-    rt: &mut Runtime,
-    thread: &mut Thread,
-    values: List,
-) -> Flow {
+pub(crate) fn return_slowly(here: &Here<'_>, cx: &Cx<'_>, thread: &Thread, values: List) -> Flow {
     let words: Vec<u64> = here.code.list(values).iter().map(|&slot| here.get(slot)).collect();
-    if pop_frame(rt, thread.stack, here.region, here.fp) == 0 {
-        rt.stacks.kill(thread.stack);
+    let below = here.region.saved_fp(here.fp);
+    cx.stack.pop_cells_below(here.fp + LINKAGE_BYTES);
+    cx.stack.set_top_fp(below);
+    if below == 0 {
+        cx.rt.stacks.kill(thread.stack);
         return Flow::Stop(Event::Returned { types: here.code.ret_types.to_vec(), words });
     }
-    resume_values(codes, rt, thread.stack, &words);
+    resume_values(cx.codes, cx.stack, &words);
     Flow::Reload
 }
 
 /// THROW from the frame `fp`: the nearest frame below that catches receives the exception. If none does, the frames stay
 /// as they are, for a trace, and the thread ends.
-pub(crate) fn throw(exception: u64, codes: &[Arc<Code>], rt: &mut Runtime, thread: &Thread, fp: u64) -> Flow {
-    let below = rt.stacks.get(thread.stack).map_or(0, |stack| stack.region().saved_fp(fp));
-    if unwind(codes, rt, thread.stack, below, exception) {
-        Flow::Reload
-    } else {
-        Flow::Stop(Event::Threw(exception))
-    }
+pub(crate) fn throw(exception: u64, codes: &[Arc<Code>], stack: &Stack, fp: u64) -> Flow {
+    let below = stack.region().saved_fp(fp);
+    if unwind(codes, stack, below, exception) { Flow::Reload } else { Flow::Stop(Event::Threw(exception)) }
 }
 
 /// Gives an exception to the frame `fp` or, if it does not catch it, to the nearest one below that does; the frames
 /// above are removed. False, and no change, if no frame catches it.
-fn unwind(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, mut fp: u64, exception: u64) -> bool {
-    let Some(region) = rt.stacks.get(stack).map(|stack| Arc::clone(stack.region())) else { return false };
+fn unwind(codes: &[Arc<Code>], stack: &Stack, mut fp: u64, exception: u64) -> bool {
+    let region = stack.region();
     while fp != 0 {
         let Some(code) = codes.get(region.code(fp) as usize) else { return false };
         let handler = match region.state(fp) {
@@ -280,10 +240,8 @@ fn unwind(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, mut fp: u64, e
             FrameState::AtInstruction => code.resume_at(region.pc(fp)).map_or(NONE, |resume| resume.exc),
         };
         if handler != NONE {
-            if let Some(stack) = rt.stacks.get_mut(stack) {
-                stack.pop_cells_below(region.sp(fp));
-                stack.top_fp = fp;
-            }
+            stack.pop_cells_below(region.sp(fp));
+            stack.set_top_fp(fp);
             let pc = take_exceptional_edge(code, region.slots(fp, code.slot_count), handler, exception);
             region.set_pc(fp, pc as u64);
             return true;
@@ -297,29 +255,31 @@ fn unwind(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, mut fp: u64, e
 
 /// The frame on top of a stack.
 pub(crate) struct Top<'c> {
-    pub region: Arc<Region>,
+    pub region: &'c Region,
     pub fp: u64,
     pub code: &'c Code,
 }
 
-pub(crate) fn top<'c>(codes: &'c [Arc<Code>], rt: &Runtime, stack: StackRef) -> Option<Top<'c>> {
-    let stack = rt.stacks.get(stack)?;
-    let fp = stack.top_fp;
+impl<'c> Top<'c> {
+    pub(crate) fn slots(&self) -> &'c [Cell<u64>] {
+        self.region.slots(self.fp, self.code.slot_count)
+    }
+}
+
+/// The top frame of a stack that the caller owns.
+pub(crate) fn top<'c>(codes: &'c [Arc<Code>], stack: &'c Stack) -> Option<Top<'c>> {
+    let fp = stack.top_fp();
     if fp == 0 {
         return None;
     }
-    let region = Arc::clone(stack.region());
+    let region = &**stack.region();
     let code = codes.get(region.code(fp) as usize)?;
     Some(Top { region, fp, code })
 }
 
 /// The types the top frame of a stack waits for (representatives).
-pub fn expected_types<'c>(
-    codes: &'c [Arc<Code>],
-    rt: &Runtime,
-    stack: StackRef,
-) -> Option<&'c [mu_ir::ids::TypeId]> {
-    let top = top(codes, rt, stack)?;
+pub fn expected_types<'c>(codes: &'c [Arc<Code>], stack: &'c Stack) -> Option<&'c [mu_ir::ids::TypeId]> {
+    let top = top(codes, stack)?;
     match top.region.state(top.fp) {
         FrameState::Fresh => Some(&top.code.param_types),
         FrameState::AtInstruction => top.code.resume_at(top.region.pc(top.fp)).map(|resume| &*resume.expects),
@@ -327,9 +287,9 @@ pub fn expected_types<'c>(
 }
 
 /// Gives the top frame of a stack the values it waits for; their types were checked.
-pub(crate) fn resume_values(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackRef, words: &[u64]) {
-    let Some(Top { region, fp, code }) = top(codes, rt, stack) else { return };
-    let slots = region.slots(fp, code.slot_count);
+pub(crate) fn resume_values(codes: &[Arc<Code>], stack: &Stack, words: &[u64]) {
+    let Some(top) = top(codes, stack) else { return };
+    let (region, fp, slots) = (top.region, top.fp, top.slots());
     if region.state(fp) == FrameState::Fresh {
         for (slot, &word) in slots.iter().zip(words) {
             slot.set(word);
@@ -339,64 +299,64 @@ pub(crate) fn resume_values(codes: &[Arc<Code>], rt: &mut Runtime, stack: StackR
         return;
     }
     let pc = region.pc(fp);
-    let Some(resume) = code.resume_at(pc) else { return };
+    let Some(resume) = top.code.resume_at(pc) else { return };
     for (slot, &word) in slots[resume.results.base as usize..].iter().zip(words) {
         slot.set(word);
     }
     let pc = match resume.nor {
         NONE => pc + 1,
-        nor => take_edge(code, slots, nor) as u64,
+        nor => take_edge(top.code, slots, nor) as u64,
     };
     region.set_pc(fp, pc);
 }
 
-/// Whether a stack can be bound with this resumption.
+/// Claims a stack that can be bound with this resumption.
 ///
 /// # Errors
 /// [`Ub::BadBinding`] if it is not READY for this; in checked mode [`Ub::OpenCursor`] if a frame cursor on it is open.
-pub fn check_bind(
+pub(crate) fn check_bind<'a>(
     codes: &[Arc<Code>],
-    rt: &mut Runtime,
+    rt: &'a Runtime,
     stack: StackRef,
     resumption: &Resumption,
-) -> Result<(), Ub> {
-    let ready = rt.stacks.get(stack).is_some_and(|stack| stack.state == StackState::Ready);
-    let expected = expected_types(codes, rt, stack);
+) -> Result<Claim<'a>, Ub> {
+    let claim = rt.stacks.claim(stack).ok_or(Ub::BadBinding)?;
+    let expected = expected_types(codes, claim.stack());
     let fits = match resumption {
         Resumption::Values { types, .. } => expected == Some(types.as_slice()),
         Resumption::Exception(_) => expected.is_some(),
     };
-    if !ready || !fits {
+    if !fits {
         return Err(Ub::BadBinding);
     }
     if rt.config.checked && rt.stacks.has_open_cursors(stack) {
         return Err(Ub::OpenCursor);
     }
-    Ok(())
+    Ok(claim)
 }
 
-/// Binds a thread to a READY stack that was checked by [`check_bind`]. An exception that nobody on the stack catches ends
+/// Binds a thread to the stack that was claimed by [`check_bind`]. An exception that nobody on the stack catches ends
 /// the thread. Frame cursors on it are closed.
-pub fn bind(
+pub(crate) fn bind(
     codes: &[Arc<Code>],
-    rt: &mut Runtime,
+    rt: &Runtime,
     thread: &mut Thread,
+    claim: Claim<'_>,
     stack: StackRef,
     resumption: &Resumption,
 ) -> Option<Event> {
     thread.stack = stack;
     rt.stacks.close_cursors_of(stack);
-    if let Some(stack) = rt.stacks.get_mut(stack) {
-        stack.state = StackState::Active;
-    }
-    match resumption {
+    let threw = match resumption {
         Resumption::Values { words, .. } => {
-            resume_values(codes, rt, stack, words);
+            resume_values(codes, claim.stack(), words);
             None
         }
         Resumption::Exception(exception) => {
-            let top_fp = rt.stacks.get(stack).map_or(0, |stack| stack.top_fp);
-            if unwind(codes, rt, stack, top_fp, *exception) { None } else { Some(Event::Threw(*exception)) }
+            let caught = unwind(codes, claim.stack(), claim.stack().top_fp(), *exception);
+            (!caught).then_some(Event::Threw(*exception))
         }
-    }
+    };
+    claim.activate();
+    threw
 }

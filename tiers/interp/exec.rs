@@ -5,29 +5,68 @@
 //! time all of a stack's state is in its memory. Instructions that cannot change the frame are done here; the others
 //! are functions of the chapter files and answer with a [`Flow`].
 //!
+//! Many threads run this loop at the same time, so it only shares the runtime ([`Cx`]). What needs it alone (a collection,
+//! decoding, looking into other stacks) stops the loop with the frame saved: [`Alone`] says what is to be done.
+//!
 //! Every IR instruction counts one in `Thread::executed` and takes one unit of fuel.
 
 use crate::code::{Code, Instr, NONE, Slot};
 use crate::control_flow::{self, Entered};
-use crate::frames::Maps;
 use crate::{Tracer, aggregates, basic_operations, memory_operations, native_calls, stacks, threads};
 use mu_ir::ids::FuncId;
 use mu_ir::semantics::{conv, float, int};
+use mu_ir::table::{BuilderInst, MetaInst};
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{FRAME_HEADER_BYTES, LINKAGE_BYTES, Region};
+use mu_rt::stack::{CellsFrom, FRAME_HEADER_BYTES, LINKAGE_BYTES, Region, Stack};
 use mu_rt::thread::{Event, Thread, TrapCause};
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Why the loop ended.
-pub(crate) enum Stop {
+/// Why a thread stopped running.
+#[derive(Debug)]
+pub enum Stop {
     /// Something for the driver.
     Event(Event),
-    /// A function must be decoded; then run again.
-    NeedCode(FuncId),
-    /// A bundle was loaded, and what is known of functions may be old; then run again.
-    Loaded,
+    /// Something that can only be done while no thread runs: see [`crate::Interp::alone`].
+    Alone(Alone),
+}
+
+/// What is to be done while no thread runs. The frame of the thread is saved.
+#[derive(Clone, Copy, Debug)]
+pub enum Alone {
+    /// Something was loaded, and what is known of functions may be old.
+    Refresh,
+    /// A function must be decoded, then the instruction be done again.
+    Decode(FuncId),
+    /// The stress mode `safepoint` looks at the next instruction.
+    Safepoint,
+    /// The instruction that the frame stands at, which was counted.
+    Instruction(AloneInstruction),
+}
+
+/// Instructions that are executed while no thread runs, with their operands' number in the code.
+#[derive(Clone, Copy, Debug)]
+pub enum AloneInstruction {
+    /// NEW or NEWHYBRID that may collect.
+    New(u32),
+    /// `@uvm.new_stack` that may collect.
+    NewStack(u32),
+    /// `@uvm.meta.*`
+    Meta(u32, MetaInst),
+    /// `@uvm.irbuilder.*`
+    IrBuilder(u32, BuilderInst),
+}
+
+/// What the instructions of a running thread see around their frame.
+pub(crate) struct Cx<'a> {
+    pub codes: &'a [Arc<Code>],
+    /// What a call of each function runs now; [`NONE`] if not known.
+    pub current: &'a [u32],
+    pub rt: &'a Runtime,
+    /// The stack the thread is bound to.
+    pub stack: &'a Stack,
+    pub cells: CellsFrom<'a>,
 }
 
 /// The running frame, for instructions that live in other files.
@@ -79,8 +118,8 @@ pub(crate) enum Flow {
     Exceptional(u32, u64),
     /// In the top frame of the stack the thread is bound to now; the frame has its pc.
     Reload,
-    /// With the next instruction, but a bundle was loaded.
-    Loaded,
+    /// With this instruction, as soon as no thread runs.
+    Alone(AloneInstruction),
     /// Not.
     Stop(Event),
 }
@@ -176,19 +215,19 @@ fn is_safepoint(instr: Instr) -> bool {
 pub(crate) fn run<const TRACE: bool>(
     codes: &[Arc<Code>],
     current: &[u32],
-    rt: &mut Runtime,
+    rt: &Runtime,
     thread: &mut Thread,
     mut tracer: Option<&mut dyn Tracer>,
 ) -> Stop {
     let mut budget = thread.fuel;
     let stop = 'reload: loop {
-        let Some((region, top)) =
-            rt.stacks.get(thread.stack).map(|stack| (Arc::clone(stack.region()), stack.top_fp))
-        else {
+        let Some(stack) = rt.stacks.get(thread.stack) else {
             break Stop::Event(Event::Undefined(Ub::BadBinding));
         };
-        let region = &*region;
-        let mut fp = top;
+        let cells = CellsFrom { first: Some(stack), stacks: &rt.stacks };
+        let cx = Cx { codes, current, rt, stack, cells };
+        let region = &**stack.region();
+        let mut fp = stack.top_fp();
         let Some(mut code) = codes.get(region.code(fp) as usize).map(|code| &**code) else {
             break Stop::Event(Event::Unsupported("a frame without code".into()));
         };
@@ -202,11 +241,15 @@ pub(crate) fn run<const TRACE: bool>(
             if budget == 0 {
                 break Flow::Stop(Event::OutOfFuel);
             }
-            budget -= 1;
             if TRACE && rt.config.gc_stress.safepoint && is_safepoint(*instr) {
-                save(rt, thread, region, fp, pc);
-                rt.stress_safepoint(thread, &Maps(codes));
+                if !thread.stressed {
+                    thread.stressed = true;
+                    save(rt, thread, region, fp, pc);
+                    break 'reload Stop::Alone(Alone::Safepoint);
+                }
+                thread.stressed = false;
             }
+            budget -= 1;
             if TRACE && let Some(tracer) = &mut tracer {
                 tracer.instruction(rt, thread, &Here { code, slots, region, fp }, pc);
             }
@@ -345,7 +388,7 @@ pub(crate) fn run<const TRACE: bool>(
                 }
                 Instr::Call { func, info } => {
                     let caller = Here { code, slots, region, fp };
-                    match control_flow::call(&caller, codes, current, pc, sp, func, info) {
+                    match control_flow::call(&caller, &cx, pc, sp, func, info) {
                         Ok(callee) => {
                             (code, slots, fp, sp, pc) = (callee.code, callee.slots, callee.fp, callee.sp, 0);
                             instrs = code.instrs.as_slice();
@@ -354,7 +397,7 @@ pub(crate) fn run<const TRACE: bool>(
                         Err(Entered::NeedCode) => {
                             budget += 1;
                             save(rt, thread, region, fp, pc);
-                            break 'reload Stop::NeedCode(func);
+                            break 'reload Stop::Alone(Alone::Decode(func));
                         }
                         Err(Entered::Overflow) => {
                             let call = &code.calls[info as usize];
@@ -364,7 +407,7 @@ pub(crate) fn run<const TRACE: bool>(
                 }
                 Instr::Ret { values } => {
                     let callee = Here { code, slots, region, fp };
-                    match control_flow::ret(&callee, codes, rt, thread, values) {
+                    match control_flow::ret(&callee, &cx, thread, values) {
                         Ok(caller) => {
                             (code, slots, fp, sp, pc) =
                                 (caller.code, caller.slots, caller.fp, caller.sp, caller.pc);
@@ -393,7 +436,7 @@ pub(crate) fn run<const TRACE: bool>(
                     }
                 },
                 Instr::LoadLeaf { kind, d, loc, ty } => {
-                    match memory_operations::load_leaf(rt, kind, ty, at!(slots, loc)) {
+                    match memory_operations::load_leaf(&cx, thread, kind, ty, at!(slots, loc)) {
                         Ok(word) => {
                             put!(slots, d, word);
                             next!(pc);
@@ -402,7 +445,8 @@ pub(crate) fn run<const TRACE: bool>(
                     }
                 }
                 Instr::StoreLeaf { kind, loc, a, ty } => {
-                    match memory_operations::store_leaf(rt, kind, ty, at!(slots, loc), at!(slots, a)) {
+                    let (location, word) = (at!(slots, loc), at!(slots, a));
+                    match memory_operations::store_leaf(&cx, thread, kind, ty, location, word) {
                         Ok(()) => next!(pc),
                         Err(ub) => Flow::Stop(Event::Undefined(ub)),
                     }
@@ -410,7 +454,7 @@ pub(crate) fn run<const TRACE: bool>(
                 Instr::Alloc { info } => {
                     let here = Here { code, slots, region, fp };
                     let (flow, new_sp) =
-                        memory_operations::alloc(&here, &code.allocs[info as usize], pc, codes, rt, thread);
+                        memory_operations::alloc(&here, info, &code.allocs[info as usize], &cx, thread);
                     sp = new_sp;
                     flow
                 }
@@ -444,12 +488,12 @@ pub(crate) fn run<const TRACE: bool>(
                 | Instr::Comm { .. }
                 | Instr::Unsupported { .. } => {
                     let here = Here { code, slots, region, fp };
-                    match slow(*instr, &here, pc, codes, current, rt, thread) {
+                    match slow(*instr, &here, pc, &cx, thread) {
                         Ok(flow) => flow,
                         Err(func) => {
                             budget += 1;
                             save(rt, thread, region, fp, pc);
-                            break 'reload Stop::NeedCode(func);
+                            break 'reload Stop::Alone(Alone::Decode(func));
                         }
                     }
                 }
@@ -460,14 +504,14 @@ pub(crate) fn run<const TRACE: bool>(
                 Flow::Exceptional(edge, exception) => {
                     pc = control_flow::take_exceptional_edge(code, slots, edge, exception);
                 }
-                Flow::Reload | Flow::Loaded | Flow::Stop(_) => break flow,
+                Flow::Reload | Flow::Alone(_) | Flow::Stop(_) => break flow,
             }
         };
         match flow {
             Flow::Reload => {}
-            Flow::Loaded => {
-                save(rt, thread, region, fp, pc + 1);
-                break Stop::Loaded;
+            Flow::Alone(instruction) => {
+                save(rt, thread, region, fp, pc);
+                break Stop::Alone(Alone::Instruction(instruction));
             }
             Flow::Stop(event) => {
                 save(rt, thread, region, fp, pc);
@@ -484,12 +528,12 @@ pub(crate) fn run<const TRACE: bool>(
 }
 
 /// Writes the running frame's state to its stack.
-pub(crate) fn save(rt: &mut Runtime, thread: &Thread, region: &Region, fp: u64, pc: usize) {
-    if let Some(stack) = rt.stacks.get_mut(thread.stack)
+fn save(rt: &Runtime, thread: &Thread, region: &Region, fp: u64, pc: usize) {
+    if let Some(stack) = rt.stacks.get(thread.stack)
         && stack.region().contains(fp)
     {
         region.set_pc(fp, pc as u64);
-        stack.top_fp = fp;
+        stack.set_top_fp(fp);
     }
 }
 
@@ -538,15 +582,7 @@ pub(crate) fn write_constants(code: &Code, slots: &[Cell<u64>]) {
 
 /// Instructions of the chapter files. `Err` names a function that must be decoded first.
 #[inline(never)]
-fn slow(
-    instr: Instr,
-    here: &Here<'_>,
-    pc: usize,
-    codes: &[Arc<Code>],
-    current: &[u32],
-    rt: &mut Runtime,
-    thread: &mut Thread,
-) -> Result<Flow, FuncId> {
+fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thread) -> Result<Flow, FuncId> {
     let code = here.code;
     Ok(match instr {
         Instr::Lanes { info } => basic_operations::lanes(here, &code.lanes[info as usize]),
@@ -554,46 +590,50 @@ fn slow(
         Instr::Switch { info } => control_flow::switch(here, &code.switches[info as usize]),
         Instr::CallIndirect { callee, info } => {
             here.region.set_pc(here.fp, pc as u64);
-            return control_flow::call_indirect(here, callee, info, codes, current, rt, thread);
+            return control_flow::call_indirect(here, callee, info, cx);
         }
         Instr::TailCall { callee, info } => {
-            return control_flow::tail_call(here, callee, info, codes, current, rt, thread);
+            return control_flow::tail_call(here, callee, info, cx);
         }
         Instr::Throw { a } => {
             here.region.set_pc(here.fp, pc as u64);
-            control_flow::throw(here.get(a), codes, rt, thread, here.fp)
+            control_flow::throw(here.get(a), cx.codes, cx.stack, here.fp)
         }
         Instr::CopyWords { d, a, words } => aggregates::copy_words(here, d, a, words),
         Instr::InsertWords { info } => aggregates::insert_words(here, code.elements[info as usize]),
         Instr::ExtractElement { info } => aggregates::extract_element(here, code.elements[info as usize]),
         Instr::InsertElement { info } => aggregates::insert_element(here, code.elements[info as usize]),
         Instr::Shuffle { info } => aggregates::shuffle(here, code.shuffles[info as usize]),
-        Instr::CheckedFieldIRef { info } => memory_operations::field(here, code.fields[info as usize], rt),
+        Instr::CheckedFieldIRef { info } => {
+            memory_operations::field(here, code.fields[info as usize], cx, thread)
+        }
         Instr::FarFieldIRef { ptr, d, a, offset } => memory_operations::far_field(here, ptr, d, a, offset),
-        Instr::VarPartIRef { d, a, ty } => memory_operations::var_part(here, rt, d, a, ty),
-        Instr::IndexIRef { info } => memory_operations::index(here, &code.indexes[info as usize], rt),
-        Instr::Load { info } => memory_operations::load(here, &code.accesses[info as usize], rt),
-        Instr::Store { info } => memory_operations::store(here, &code.accesses[info as usize], rt),
-        Instr::CmpXchg { info } => memory_operations::cmpxchg(here, &code.accesses[info as usize], rt),
-        Instr::AtomicRmw { info } => memory_operations::atomic_rmw(here, &code.accesses[info as usize], rt),
-        Instr::Fence { ord } => memory_operations::fence(rt, ord),
-        Instr::Trap { .. } => stacks::trap(here, pc, rt, thread, TrapCause::Trap),
-        Instr::TrapUndefined { func, .. } => stacks::trap(here, pc, rt, thread, TrapCause::Undefined(func)),
-        Instr::Watchpoint { wpid, disabled, .. } => match rt.watchpoints.get(&wpid) {
-            Some(true) => stacks::trap(here, pc, rt, thread, TrapCause::Watchpoint(wpid)),
+        Instr::VarPartIRef { d, a, ty } => memory_operations::var_part(here, cx, thread, d, a, ty),
+        Instr::IndexIRef { info } => memory_operations::index(here, &code.indexes[info as usize], cx, thread),
+        Instr::Load { info } => memory_operations::load(here, &code.accesses[info as usize], cx, thread),
+        Instr::Store { info } => memory_operations::store(here, &code.accesses[info as usize], cx, thread),
+        Instr::CmpXchg { info } => {
+            memory_operations::cmpxchg(here, &code.accesses[info as usize], cx, thread)
+        }
+        Instr::AtomicRmw { info } => {
+            memory_operations::atomic_rmw(here, &code.accesses[info as usize], cx, thread)
+        }
+        Instr::Fence { ord } => memory_operations::fence(cx, ord),
+        Instr::Trap { .. } => stacks::trap(here, pc, cx.stack, TrapCause::Trap),
+        Instr::TrapUndefined { func, .. } => stacks::trap(here, pc, cx.stack, TrapCause::Undefined(func)),
+        Instr::Watchpoint { wpid, disabled, .. } => match cx.rt.watchpoints.get(&wpid) {
+            Some(true) => stacks::trap(here, pc, cx.stack, TrapCause::Watchpoint(wpid)),
             Some(false) | None => Flow::Edge(disabled),
         },
         Instr::WpBranch { wpid, disabled, enabled } => {
-            let is_enabled = rt.watchpoints.get(&wpid).copied().unwrap_or(false);
+            let is_enabled = cx.rt.watchpoints.get(&wpid).copied().unwrap_or(false);
             Flow::Edge(if is_enabled { enabled } else { disabled })
         }
         Instr::CCall { info } => native_calls::ccall(here, &code.native_calls[info as usize], pc),
-        Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], codes, rt),
-        Instr::SwapStack { info } => {
-            stacks::swap_stack(here, &code.swaps[info as usize], pc, codes, rt, thread)
-        }
+        Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], cx),
+        Instr::SwapStack { info } => stacks::swap_stack(here, &code.swaps[info as usize], pc, cx, thread),
         Instr::Comm { info } => {
-            return stacks::comm(here, &code.comms[info as usize], pc, codes, current, rt, thread);
+            return stacks::comm(here, info, cx, thread);
         }
         Instr::Unsupported { op, comm } => {
             let name = comm.map_or_else(|| op.mnemonic(), |comm| comm.name());

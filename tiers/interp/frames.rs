@@ -11,9 +11,7 @@ use mu_ir::ub::Ub;
 use mu_rt::heap::FrameMaps;
 use mu_rt::layout::LeafKind;
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{
-    FrameCursor, FrameState, LINKAGE_BYTES, NewStackError, RESUME_INTERPRETED, StackRef, StackState,
-};
+use mu_rt::stack::{FrameCursor, FrameState, LINKAGE_BYTES, NewStackError, RESUME_INTERPRETED, StackRef};
 use mu_rt::thread::{Event, Resumption, Thread};
 use std::sync::Arc;
 
@@ -45,8 +43,9 @@ impl Interp {
     /// Makes a stack whose bottom frame waits for the parameters of `func`.
     pub fn new_stack(&mut self, rt: &mut Runtime, func: FuncId) -> Result<StackRef, NewStackFailure> {
         self.prepare(rt, func).map_err(NewStackFailure::Event)?;
-        let stack = rt.create_stack(None, &Maps(&self.codes)).map_err(NewStackFailure::Stack)?;
-        if self.push_fresh(rt, stack, func) {
+        rt.collect_stacks(None, &Maps(&self.codes));
+        let stack = rt.stacks.create().map_err(NewStackFailure::Stack)?;
+        if push_fresh(&self.codes, &self.current, rt, stack, func) {
             Ok(stack)
         } else {
             rt.stacks.kill(stack);
@@ -54,29 +53,24 @@ impl Interp {
         }
     }
 
-    /// Pushes a frame that has never run. False if it does not fit. The function must be prepared.
-    fn push_fresh(&mut self, rt: &mut Runtime, stack: StackRef, func: FuncId) -> bool {
-        push_fresh(&self.codes, &self.current, rt, stack, func)
-    }
-
     /// Binds a thread to a stack (threads-stacks, "Binding").
     ///
     /// # Errors
     /// [`Ub::BadBinding`] if the stack is not READY for this, [`Ub::OpenCursor`] if a frame cursor on it is open.
     pub fn bind(
-        &mut self,
-        rt: &mut Runtime,
+        &self,
+        rt: &Runtime,
         thread: &mut Thread,
         stack: StackRef,
         resumption: &Resumption,
     ) -> Result<Option<Event>, Ub> {
-        control_flow::check_bind(&self.codes, rt, stack, resumption)?;
-        Ok(control_flow::bind(&self.codes, rt, thread, stack, resumption))
+        let claim = control_flow::check_bind(&self.codes, rt, stack, resumption)?;
+        Ok(control_flow::bind(&self.codes, rt, thread, claim, stack, resumption))
     }
 
     /// The types the top frame of a READY stack waits for (representatives).
-    pub fn expected_types(&self, rt: &Runtime, stack: StackRef) -> Option<&[TypeId]> {
-        control_flow::expected_types(&self.codes, rt, stack)
+    pub fn expected_types<'a>(&'a self, rt: &'a Runtime, stack: StackRef) -> Option<&'a [TypeId]> {
+        control_flow::expected_types(&self.codes, rt.stacks.get(stack)?)
     }
 
     /// Where the frame of a cursor stands.
@@ -112,7 +106,7 @@ impl Interp {
     /// Goes on behind the instruction the top frame of a running stack stands at, which the driver has completed.
     pub fn complete_instruction(&self, rt: &Runtime, thread: &Thread) {
         if let Some(stack) = rt.stacks.get(thread.stack) {
-            let (region, fp) = (stack.region(), stack.top_fp);
+            let (region, fp) = (stack.region(), stack.top_fp());
             region.set_pc(fp, region.pc(fp) + 1);
         }
     }
@@ -222,19 +216,19 @@ pub enum NewStackFailure {
 pub(crate) fn push_fresh(
     codes: &[Arc<crate::code::Code>],
     current: &[u32],
-    rt: &mut Runtime,
+    rt: &Runtime,
     stack: StackRef,
     func: FuncId,
 ) -> bool {
-    let Some(entry) = rt.stacks.get_mut(stack) else { return false };
-    let region = Arc::clone(entry.region());
-    let below = entry.top_fp;
+    let Some(entry) = rt.stacks.get(stack) else { return false };
+    let region = entry.region();
+    let below = entry.top_fp();
     let sp = if below == 0 { region.end() } else { region.sp(below) };
-    let Ok(callee) = crate::exec::enter(codes, current, &region, sp, func) else { return false };
+    let Ok(callee) = crate::exec::enter(codes, current, region, sp, func) else { return false };
     let fp = sp - LINKAGE_BYTES;
     region.write_frame(fp, below, RESUME_INTERPRETED, callee.number, FrameState::Fresh, callee.sp);
     write_constants(callee.code, region.slots(fp, callee.code.slot_count));
-    entry.top_fp = fp;
+    entry.set_top_fp(fp);
     true
 }
 
@@ -250,17 +244,16 @@ pub(crate) enum PushFailure {
 pub(crate) fn push_frame(
     codes: &[Arc<Code>],
     current: &[u32],
-    rt: &mut Runtime,
+    rt: &Runtime,
     stack: StackRef,
     func: FuncId,
 ) -> Result<(), PushFailure> {
-    if rt.stacks.get(stack).is_none_or(|stack| stack.state != StackState::Ready) {
-        return Err(PushFailure::Undefined(Ub::BadIntrospection));
-    }
+    let bad = PushFailure::Undefined(Ub::BadIntrospection);
+    let Some(claim) = rt.stacks.claim(stack) else { return Err(bad) };
     let number = current.get(func.index()).map(|&number| number as usize);
     let code = number.and_then(|number| codes.get(number)).ok_or(PushFailure::NeedCode)?;
-    if control_flow::expected_types(codes, rt, stack) != Some(&*code.ret_types) {
-        return Err(PushFailure::Undefined(Ub::BadIntrospection));
+    if control_flow::expected_types(codes, claim.stack()) != Some(&*code.ret_types) {
+        return Err(bad);
     }
     match push_fresh(codes, current, rt, stack, func) {
         true => Ok(()),

@@ -1,5 +1,5 @@
 //! The common instructions of the IR builder (irbuilder). What they do stands in [`mu_rt::irbuilder`]; this tier reads
-//! their operands from slots, and after `load` forgets which code functions have.
+//! their operands from slots.
 
 use crate::code::CommInfo;
 use crate::exec::{Flow, Here};
@@ -12,7 +12,6 @@ pub(crate) fn comm(here: &Here<'_>, info: &CommInfo, inst: BuilderInst, rt: &mut
     let words: Vec<u64> = here.code.list(info.args).iter().map(|&slot| here.get(slot)).collect();
     match rt.irbuilder(CommInst::from(inst), &words) {
         Err(ub) => Flow::Stop(Event::Undefined(ub)),
-        Ok(_) if inst == BuilderInst::IbLoad => Flow::Loaded,
         Ok(result) => {
             if let (Some(word), Some(&slot)) = (result, here.code.list(info.results).first()) {
                 here.set(slot, word);

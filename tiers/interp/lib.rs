@@ -43,7 +43,10 @@ pub mod native_calls;
 pub mod stacks;
 pub mod threads;
 
+pub use exec::{Alone, AloneInstruction, Stop};
+
 use code::{Code, NONE};
+use exec::{Flow, Here};
 use mu_ir::ids::{FuncId, FuncVerId};
 use mu_ir::table::{CommInst, Expose};
 use mu_rt::runtime::Runtime;
@@ -80,32 +83,89 @@ impl Interp {
         Interp::default()
     }
 
-    /// Runs the stack a thread is bound to until something happens that the driver must settle.
-    pub fn run(
+    /// Runs the stack a thread is bound to until something happens that the driver must settle, or that can only be
+    /// done while no thread runs. Many threads may run at a time.
+    pub fn run(&self, rt: &Runtime, thread: &mut Thread, tracer: Option<&mut dyn Tracer>) -> Stop {
+        if self.epoch != rt.epoch || self.current.len() != rt.funcs.len() {
+            return Stop::Alone(Alone::Refresh);
+        }
+        match tracer {
+            None if rt.config.gc_stress.safepoint => {
+                exec::run::<true>(&self.codes, &self.current, rt, thread, None)
+            }
+            None => exec::run::<false>(&self.codes, &self.current, rt, thread, None),
+            Some(tracer) => exec::run::<true>(&self.codes, &self.current, rt, thread, Some(tracer)),
+        }
+    }
+
+    /// Does what a thread stopped for while no thread runs. Then it may run again, unless there is an event.
+    pub fn alone(&mut self, rt: &mut Runtime, thread: &mut Thread, what: Alone) -> Option<Event> {
+        match what {
+            Alone::Refresh => self.refresh(rt),
+            Alone::Decode(func) => return self.prepare(rt, func).err(),
+            Alone::Safepoint => rt.stress_safepoint(thread, &frames::Maps(&self.codes)),
+            Alone::Instruction(instruction) => return self.alone_instruction(rt, thread, instruction),
+        }
+        None
+    }
+
+    fn alone_instruction(
+        &mut self,
+        rt: &mut Runtime,
+        thread: &mut Thread,
+        instruction: AloneInstruction,
+    ) -> Option<Event> {
+        self.refresh(rt);
+        let stack = rt.stacks.get(thread.stack)?;
+        let (region, fp) = (Arc::clone(stack.region()), stack.top_fp());
+        let code = Arc::clone(self.codes.get(region.code(fp) as usize)?);
+        let here = Here { code: &code, slots: region.slots(fp, code.slot_count), region: &region, fp };
+        let (codes, current) = (self.codes.as_slice(), self.current.as_slice());
+        let flow = match instruction {
+            AloneInstruction::New(number) => {
+                let info = &code.allocs[number as usize];
+                Ok(memory_operations::new_collecting(&here, info, codes, rt, thread))
+            }
+            AloneInstruction::NewStack(number) => {
+                let info = &code.comms[number as usize];
+                Ok(stacks::new_stack_collecting(&here, info, codes, current, rt, thread))
+            }
+            AloneInstruction::Meta(number, inst) => {
+                let info = &code.comms[number as usize];
+                stacks::metacircular(&here, info, inst, codes, current, rt, thread)
+            }
+            AloneInstruction::IrBuilder(number, inst) => {
+                Ok(irbuilder::comm(&here, &code.comms[number as usize], inst, rt))
+            }
+        };
+        match flow {
+            Ok(flow) => go_on(&here, flow),
+            Err(func) => match self.prepare(rt, func) {
+                Ok(_) => self.alone_instruction(rt, thread, instruction),
+                Err(event) => Some(event),
+            },
+        }
+    }
+
+    /// [`Interp::run`] and [`Interp::alone`] in turn, for a driver under which only one thread runs at a time.
+    pub fn run_alone(
         &mut self,
         rt: &mut Runtime,
         thread: &mut Thread,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Event {
         loop {
-            self.refresh(rt);
             let stop = match &mut tracer {
-                None if rt.config.gc_stress.safepoint => {
-                    exec::run::<true>(&self.codes, &self.current, rt, thread, None)
-                }
-                None => exec::run::<false>(&self.codes, &self.current, rt, thread, None),
-                Some(tracer) => {
-                    exec::run::<true>(&self.codes, &self.current, rt, thread, Some(&mut **tracer))
-                }
+                Some(tracer) => self.run(rt, thread, Some(&mut **tracer)),
+                None => self.run(rt, thread, None),
             };
             match stop {
-                exec::Stop::Event(event) => return event,
-                exec::Stop::Loaded => {}
-                exec::Stop::NeedCode(func) => {
-                    if let Some(tracer) = &mut tracer {
+                Stop::Event(event) => return event,
+                Stop::Alone(what) => {
+                    if let (Alone::Decode(_), Some(tracer)) = (what, &mut tracer) {
                         tracer.instruction_again();
                     }
-                    if let Err(event) = self.prepare(rt, func) {
+                    if let Some(event) = self.alone(rt, thread, what) {
                         return event;
                     }
                 }
@@ -179,6 +239,22 @@ impl Interp {
     pub fn code_count(&self) -> usize {
         self.codes.len()
     }
+}
+
+/// Moves a frame on after an instruction that was executed outside the loop; an event if it does not go on.
+fn go_on(here: &Here<'_>, flow: Flow) -> Option<Event> {
+    let pc = here.region.pc(here.fp);
+    let pc = match flow {
+        Flow::Next => pc + 1,
+        Flow::Edge(edge) => control_flow::take_edge(here.code, here.slots, edge) as u64,
+        Flow::Exceptional(edge, exception) => {
+            control_flow::take_exceptional_edge(here.code, here.slots, edge, exception) as u64
+        }
+        Flow::Stop(event) => return Some(event),
+        Flow::Reload | Flow::Alone(_) => return None,
+    };
+    here.region.set_pc(here.fp, pc);
+    None
 }
 
 /// Names of the instructions and common instructions that yield the outcome Unsupported, ascending.

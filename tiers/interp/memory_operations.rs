@@ -5,7 +5,7 @@
 //! 0 is noticed.
 
 use crate::code::{AccessInfo, AllocInfo, Code, FieldInfo, IndexInfo, Slot};
-use crate::exec::{Flow, Here, save};
+use crate::exec::{AloneInstruction, Cx, Flow, Here};
 use crate::frames::Maps;
 use mu_ir::ids::TypeId;
 use mu_ir::table::{AllocOp, MemOrder, RmwOp};
@@ -16,43 +16,50 @@ use mu_rt::runtime::Runtime;
 use mu_rt::thread::{Event, Thread};
 use std::sync::Arc;
 
-/// The checks of one runtime.
-fn checker(rt: &Runtime) -> Checker<'_> {
-    Checker {
-        heap: &rt.heap,
-        layouts: &rt.layouts,
-        cells: &rt.stacks,
-        cache: &rt.unit_cache,
-        strict: !rt.config.lenient,
-    }
+/// The checks of a thread's accesses.
+fn checker<'a>(cx: &'a Cx<'_>, thread: &'a Thread) -> Checker<'a> {
+    cx.rt.checker(&cx.cells, &thread.unit_cache)
 }
 
 /// LOAD of one leaf through an iref, not atomic.
 #[inline]
-pub(crate) fn load_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) -> Result<u64, Ub> {
-    check_leaf(rt, kind, ty, address)?;
-    Ok(rt.memory.load_word(address, kind, MemOrder::NotAtomic))
+pub(crate) fn load_leaf(
+    cx: &Cx<'_>,
+    thread: &Thread,
+    kind: LeafKind,
+    ty: TypeId,
+    address: u64,
+) -> Result<u64, Ub> {
+    check_leaf(cx, thread, kind, ty, address)?;
+    Ok(cx.rt.memory.load_word(address, kind, MemOrder::NotAtomic))
 }
 
 /// STORE of one leaf through an iref, not atomic.
 #[inline]
 pub(crate) fn store_leaf(
-    rt: &Runtime,
+    cx: &Cx<'_>,
+    thread: &Thread,
     kind: LeafKind,
     ty: TypeId,
     address: u64,
     word: u64,
 ) -> Result<(), Ub> {
-    check_leaf(rt, kind, ty, address)?;
-    rt.memory.store_word(address, kind, word, MemOrder::NotAtomic);
+    check_leaf(cx, thread, kind, ty, address)?;
+    cx.rt.memory.store_word(address, kind, word, MemOrder::NotAtomic);
     Ok(())
 }
 
 /// Whether an iref to one leaf may be used.
 #[inline]
-pub(crate) fn check_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64) -> Result<(), Ub> {
-    if rt.config.checked {
-        checker(rt).check_leaf(address, kind, ty)
+pub(crate) fn check_leaf(
+    cx: &Cx<'_>,
+    thread: &Thread,
+    kind: LeafKind,
+    ty: TypeId,
+    address: u64,
+) -> Result<(), Ub> {
+    if cx.rt.config.checked {
+        checker(cx, thread).check_leaf(address, kind, ty)
     } else if address == 0 {
         Err(Ub::NullAccess)
     } else {
@@ -61,26 +68,26 @@ pub(crate) fn check_leaf(rt: &Runtime, kind: LeafKind, ty: TypeId, address: u64)
 }
 
 /// The address of an access, or how the instruction goes on without it.
-fn location(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Result<u64, Flow> {
+fn location(here: &Here<'_>, info: &AccessInfo, cx: &Cx<'_>, thread: &Thread) -> Result<u64, Flow> {
     let address = here.get(info.loc);
     if address == 0 {
         return Err(Flow::failed(info.exc, Ub::NullAccess));
     }
-    if rt.config.checked && !info.ptr {
-        checker(rt).check_iref(address, info.ty).map_err(|ub| Flow::Stop(Event::Undefined(ub)))?;
+    if cx.rt.config.checked && !info.ptr {
+        checker(cx, thread).check_iref(address, info.ty).map_err(|ub| Flow::Stop(Event::Undefined(ub)))?;
     }
     Ok(address)
 }
 
 /// LOAD
-pub(crate) fn load(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
-    let address = match location(here, info, rt) {
+pub(crate) fn load(here: &Here<'_>, info: &AccessInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    let address = match location(here, info, cx, thread) {
         Ok(address) => address,
         Err(flow) => return flow,
     };
     let mut slot = info.d;
     for &(offset, kind) in &info.leaves {
-        load_leaf_to(here, rt, (address.wrapping_add(offset), kind, info.ord), &mut slot);
+        load_leaf_to(here, cx.rt, (address.wrapping_add(offset), kind, info.ord), &mut slot);
     }
     Flow::normal(info.nor)
 }
@@ -96,8 +103,8 @@ fn load_leaf_to(here: &Here<'_>, rt: &Runtime, (at, kind, ord): (u64, LeafKind, 
 }
 
 /// STORE
-pub(crate) fn store(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
-    let address = match location(here, info, rt) {
+pub(crate) fn store(here: &Here<'_>, info: &AccessInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    let address = match location(here, info, cx, thread) {
         Ok(address) => address,
         Err(flow) => return flow,
     };
@@ -105,9 +112,9 @@ pub(crate) fn store(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
     for &(offset, kind) in &info.leaves {
         let at = address.wrapping_add(offset);
         if kind.words() == 2 {
-            rt.memory.store_u128(at, kind, here.get_wide(slot), info.ord);
+            cx.rt.memory.store_u128(at, kind, here.get_wide(slot), info.ord);
         } else {
-            rt.memory.store_word(at, kind, here.get(slot), info.ord);
+            cx.rt.memory.store_word(at, kind, here.get(slot), info.ord);
         }
         slot += kind.words();
     }
@@ -115,28 +122,28 @@ pub(crate) fn store(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
 }
 
 /// CMPXCHG
-pub(crate) fn cmpxchg(here: &Here<'_>, info: &AccessInfo, rt: &mut Runtime) -> Flow {
-    let address = match location(here, info, rt) {
+pub(crate) fn cmpxchg(here: &Here<'_>, info: &AccessInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    let address = match location(here, info, cx, thread) {
         Ok(address) => address,
         Err(flow) => return flow,
     };
     let Some(&(_, kind)) = info.leaves.first() else { return Flow::normal(info.nor) };
-    if info.weak && rt.chooser.percent(rt.config.schedule.weak_failures) {
+    if info.weak && spuriously_fails(cx.rt) {
         // A weak one may fail though the values are equal.
         let mut slot = info.d;
-        load_leaf_to(here, rt, (address, kind, info.ord_fail), &mut slot);
+        load_leaf_to(here, cx.rt, (address, kind, info.ord_fail), &mut slot);
         here.set(info.d2, 0);
         return Flow::normal(info.nor);
     }
     let success = if kind.words() == 2 {
         let (expected, desired) = (here.get_wide(info.a), here.get_wide(info.b));
-        let (old, success) = rt.memory.cmpxchg_u128(address, kind, expected, desired);
+        let (old, success) = cx.rt.memory.cmpxchg_u128(address, kind, expected, desired);
         here.set_wide(info.d, old);
         success
     } else {
         let (expected, desired) = (here.get(info.a), here.get(info.b));
         let (ord, ord_fail, weak) = (info.ord, info.ord_fail, info.weak);
-        let (old, success) = rt.memory.cmpxchg(address, kind, expected, desired, ord, ord_fail, weak);
+        let (old, success) = cx.rt.memory.cmpxchg(address, kind, expected, desired, ord, ord_fail, weak);
         here.set(info.d, old);
         success
     };
@@ -144,26 +151,32 @@ pub(crate) fn cmpxchg(here: &Here<'_>, info: &AccessInfo, rt: &mut Runtime) -> F
     Flow::normal(info.nor)
 }
 
+/// Whether a weak CMPXCHG fails though the values may be equal.
+fn spuriously_fails(rt: &Runtime) -> bool {
+    let rate = rt.config.schedule.weak_failures;
+    rate > 0 && rt.chooser.lock().percent(rate)
+}
+
 /// ATOMICRMW
-pub(crate) fn atomic_rmw(here: &Here<'_>, info: &AccessInfo, rt: &Runtime) -> Flow {
-    let address = match location(here, info, rt) {
+pub(crate) fn atomic_rmw(here: &Here<'_>, info: &AccessInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    let address = match location(here, info, cx, thread) {
         Ok(address) => address,
         Err(flow) => return flow,
     };
     let Some(&(_, kind)) = info.leaves.first() else { return Flow::normal(info.nor) };
     let op: RmwOp = info.rmw;
     if kind.words() == 2 {
-        let old = rt.memory.atomic_rmw_u128(address, kind, op, here.get_wide(info.a));
+        let old = cx.rt.memory.atomic_rmw_u128(address, kind, op, here.get_wide(info.a));
         here.set_wide(info.d, old);
     } else {
-        here.set(info.d, rt.memory.atomic_rmw(address, kind, op, here.get(info.a), info.ord));
+        here.set(info.d, cx.rt.memory.atomic_rmw(address, kind, op, here.get(info.a), info.ord));
     }
     Flow::normal(info.nor)
 }
 
 /// FENCE
-pub(crate) fn fence(rt: &Runtime, ord: MemOrder) -> Flow {
-    rt.memory.fence(ord);
+pub(crate) fn fence(cx: &Cx<'_>, ord: MemOrder) -> Flow {
+    cx.rt.memory.fence(ord);
     Flow::Next
 }
 
@@ -171,53 +184,64 @@ pub(crate) fn fence(rt: &Runtime, ord: MemOrder) -> Flow {
 #[inline(never)]
 pub(crate) fn alloc(
     here: &Here<'_>,
+    number: u32,
     info: &AllocInfo,
-    pc: usize,
-    codes: &[Arc<Code>],
-    rt: &mut Runtime,
+    cx: &Cx<'_>,
     thread: &mut Thread,
 ) -> (Flow, u64) {
-    let count = match info.length_words {
+    let address = length(here, info).and_then(|count| match info.op {
+        AllocOp::New | AllocOp::NewHybrid => match cx.rt.config.gc_stress.at_allocations() {
+            false => cx.rt.try_new(&mut thread.buffer, info.ty, count),
+            true => None,
+        },
+        AllocOp::Alloca | AllocOp::AllocaHybrid => alloca(here, info, cx, count),
+    });
+    let flow = match (address, info.op) {
+        (None, AllocOp::New | AllocOp::NewHybrid) => Flow::Alone(AloneInstruction::New(number)),
+        (Some(_), AllocOp::New | AllocOp::NewHybrid) | (_, AllocOp::Alloca | AllocOp::AllocaHybrid) => {
+            allocated(here, info, address)
+        }
+    };
+    (flow, here.region.sp(here.fp))
+}
+
+/// How many elements the variable part shall have; `None`: more than there can be.
+fn length(here: &Here<'_>, info: &AllocInfo) -> Option<u64> {
+    match info.length_words {
         0 => Some(0),
         1 => Some(here.get(info.length)),
         _ => u64::try_from(here.get_wide(info.length)).ok(),
-    };
-    let address = count.and_then(|count| match info.op {
-        AllocOp::New | AllocOp::NewHybrid => new_object(here, info, pc, codes, rt, thread, count),
-        AllocOp::Alloca | AllocOp::AllocaHybrid => alloca(here, info, rt, thread, count),
-    });
-    let flow = match address {
+    }
+}
+
+/// Goes on after an allocation.
+fn allocated(here: &Here<'_>, info: &AllocInfo, address: Option<u64>) -> Flow {
+    match address {
         Some(address) => {
             here.set(info.d, address);
             Flow::normal(info.nor)
         }
         None => Flow::failed(info.exc, Ub::AllocationFailed),
-    };
-    (flow, here.region.sp(here.fp))
+    }
 }
 
-/// NEW and NEWHYBRID: a collection point. Nothing read from the frame before is used after it; the length, an integer, is.
-fn new_object(
+/// NEW and NEWHYBRID when there is no room or a stress mode looks at allocations: a collection point. Nothing read from
+/// the frame before is used after it; the length, an integer, is.
+pub(crate) fn new_collecting(
     here: &Here<'_>,
     info: &AllocInfo,
-    pc: usize,
     codes: &[Arc<Code>],
     rt: &mut Runtime,
     thread: &mut Thread,
-    count: u64,
-) -> Option<u64> {
-    if !rt.config.gc_stress.at_allocations()
-        && let Some(address) = rt.try_new(&mut thread.buffer, info.ty, count)
-    {
-        return Some(address);
-    }
-    save(rt, thread, here.region, here.fp, pc);
-    rt.new_collecting(Some(thread), &Maps(codes), info.ty, count)
+) -> Flow {
+    let count = length(here, info);
+    let address = count.and_then(|count| rt.new_collecting(Some(thread), &Maps(codes), info.ty, count));
+    allocated(here, info, address)
 }
 
 /// A cell below everything else in the frame. Cells are at least 8 bytes apart, so that each has its own address.
-fn alloca(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread: &Thread, count: u64) -> Option<u64> {
-    let layout = rt.layouts.known(info.ty)?;
+fn alloca(here: &Here<'_>, info: &AllocInfo, cx: &Cx<'_>, count: u64) -> Option<u64> {
+    let layout = cx.rt.layouts.known(info.ty)?;
     let size_bytes = match layout.shape {
         Shape::Hybrid { .. } => layout.unit_size(count)?,
         Shape::Void | Shape::Scalar(_) | Shape::Struct(_) | Shape::Array { .. } => layout.size()?,
@@ -232,14 +256,13 @@ fn alloca(here: &Here<'_>, info: &AllocInfo, rt: &mut Runtime, thread: &Thread, 
         word.set(0);
     }
     here.region.set_sp(here.fp, start);
-    let stack = rt.stacks.get_mut(thread.stack)?;
-    stack.push_cell(CellInfo { start, ty: info.ty, var_count: count, size_bytes });
+    cx.stack.push_cell(CellInfo { start, ty: info.ty, var_count: count, size_bytes });
     Some(start)
 }
 
 /// GETFIELDIREF in checked mode.
-pub(crate) fn field(here: &Here<'_>, info: FieldInfo, rt: &Runtime) -> Flow {
-    match checker(rt).check_field(here.get(info.a), info.ty, info.field as usize) {
+pub(crate) fn field(here: &Here<'_>, info: FieldInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    match checker(cx, thread).check_field(here.get(info.a), info.ty, info.field as usize) {
         Ok(address) => {
             here.set(info.d, address);
             Flow::Next
@@ -259,14 +282,14 @@ pub(crate) fn far_field(here: &Here<'_>, ptr: bool, d: Slot, a: Slot, offset: Sl
 }
 
 /// GETVARPARTIREF through an iref to a hybrid of type `ty`.
-pub(crate) fn var_part(here: &Here<'_>, rt: &Runtime, d: Slot, a: Slot, ty: TypeId) -> Flow {
+pub(crate) fn var_part(here: &Here<'_>, cx: &Cx<'_>, thread: &Thread, d: Slot, a: Slot, ty: TypeId) -> Flow {
     let address = here.get(a);
-    let result = if rt.config.checked {
-        checker(rt).check_var_part(address, ty)
+    let result = if cx.rt.config.checked {
+        checker(cx, thread).check_var_part(address, ty)
     } else if address == 0 {
         Err(Ub::NullAddressing)
     } else {
-        let shape = rt.layouts.known(ty).map(|layout| &layout.shape);
+        let shape = cx.rt.layouts.known(ty).map(|layout| &layout.shape);
         let offset = if let Some(Shape::Hybrid { var_offset, .. }) = shape { *var_offset } else { 0 };
         Ok(address.wrapping_add(offset))
     };
@@ -280,7 +303,7 @@ pub(crate) fn var_part(here: &Here<'_>, rt: &Runtime, d: Slot, a: Slot, ty: Type
 }
 
 /// GETELEMIREF and SHIFTIREF. The index is signed.
-pub(crate) fn index(here: &Here<'_>, info: &IndexInfo, rt: &Runtime) -> Flow {
+pub(crate) fn index(here: &Here<'_>, info: &IndexInfo, cx: &Cx<'_>, thread: &Thread) -> Flow {
     let address = here.get(info.loc);
     let index: i128 = match info.width {
         128 => here.get_wide(info.index) as i128,
@@ -294,10 +317,10 @@ pub(crate) fn index(here: &Here<'_>, info: &IndexInfo, rt: &Runtime) -> Flow {
     if address == 0 {
         return Flow::Stop(Event::Undefined(Ub::NullAddressing));
     }
-    let result = match (rt.config.checked, info.shift) {
+    let result = match (cx.rt.config.checked, info.shift) {
         (false, _) => Ok(plain),
-        (true, true) => checker(rt).check_shift(address, info.elem_ty, index),
-        (true, false) => checker(rt).check_element(address, info.array_ty, index),
+        (true, true) => checker(cx, thread).check_shift(address, info.elem_ty, index),
+        (true, false) => checker(cx, thread).check_element(address, info.array_ty, index),
     };
     match result {
         Ok(address) => {

@@ -4,9 +4,8 @@
 use crate::code::{Code, CommInfo, SwapInfo};
 use crate::control_flow;
 use crate::decode::func_of_word;
-use crate::exec::{Flow, Here, save};
+use crate::exec::{AloneInstruction, Cx, Flow, Here};
 use crate::frames::{Maps, push_fresh};
-use crate::irbuilder;
 use crate::metacircular;
 use crate::threads;
 use mu_ir::ids::FuncId;
@@ -15,22 +14,19 @@ use mu_ir::table::{CommFamily, CommInst, MetaInst, MiscInst, NativeInst, ThreadI
 use mu_ir::ub::Ub;
 use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{StackRef, StackState};
+use mu_rt::stack::{Stack, StackRef};
 use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
 use std::sync::Arc;
 
-/// Leaves the frame where it stands, and the stack READY.
-fn pause(here: &Here<'_>, pc: usize, rt: &mut Runtime, thread: &Thread) {
+/// Leaves the frame where it stands, and the stack READY: from now on any thread may be bound to it.
+fn pause(here: &Here<'_>, pc: usize, stack: &Stack) {
     here.region.set_pc(here.fp, pc as u64);
-    if let Some(stack) = rt.stacks.get_mut(thread.stack) {
-        stack.top_fp = here.fp;
-        stack.state = StackState::Ready;
-    }
+    stack.pause(here.fp);
 }
 
 /// TRAP, an enabled WATCHPOINT, or the trap of an undefined function.
-pub(crate) fn trap(here: &Here<'_>, pc: usize, rt: &mut Runtime, thread: &Thread, cause: TrapCause) -> Flow {
-    pause(here, pc, rt, thread);
+pub(crate) fn trap(here: &Here<'_>, pc: usize, stack: &Stack, cause: TrapCause) -> Flow {
+    pause(here, pc, stack);
     Flow::Stop(Event::Trap(cause))
 }
 
@@ -49,46 +45,39 @@ pub(crate) fn swap_stack(
     here: &Here<'_>,
     info: &SwapInfo,
     pc: usize,
-    codes: &[Arc<Code>],
-    rt: &mut Runtime,
+    cx: &Cx<'_>,
     thread: &mut Thread,
 ) -> Flow {
     let swappee = StackRef(here.get(info.swappee));
     let resumption = resumption(here, info);
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
-    if let Err(ub) = control_flow::check_bind(codes, rt, swappee, &resumption) {
-        return Flow::Stop(Event::Undefined(ub));
-    }
+    let claim = match control_flow::check_bind(cx.codes, cx.rt, swappee, &resumption) {
+        Ok(claim) => claim,
+        Err(ub) => return Flow::Stop(Event::Undefined(ub)),
+    };
     if info.kill_old {
-        rt.stacks.kill(thread.stack);
+        cx.rt.stacks.kill(thread.stack);
     } else {
-        pause(here, pc, rt, thread);
+        pause(here, pc, cx.stack);
     }
-    match control_flow::bind(codes, rt, thread, swappee, &resumption) {
+    match control_flow::bind(cx.codes, cx.rt, thread, claim, swappee, &resumption) {
         Some(event) => Flow::Stop(event),
         None => Flow::Reload,
     }
 }
 
 /// COMMINST
-pub(crate) fn comm(
-    here: &Here<'_>,
-    info: &CommInfo,
-    pc: usize,
-    codes: &[Arc<Code>],
-    current: &[u32],
-    rt: &mut Runtime,
-    thread: &mut Thread,
-) -> Result<Flow, FuncId> {
+pub(crate) fn comm(here: &Here<'_>, number: u32, cx: &Cx<'_>, thread: &mut Thread) -> Result<Flow, FuncId> {
+    let info = &here.code.comms[number as usize];
     let args = here.code.list(info.args);
     let arg = |index: usize| here.get(args[index]);
     let undefined = |ub| Ok(Flow::Stop(Event::Undefined(ub)));
     let word = match info.inst {
         CommFamily::Thread(inst) => match inst {
-            ThreadInst::NewStack => return new_stack(here, info, pc, codes, current, rt, thread),
-            ThreadInst::KillStack => return Ok(kill_stack(StackRef(arg(0)), rt)),
+            ThreadInst::NewStack => return new_stack(here, number, info, cx),
+            ThreadInst::KillStack => return Ok(kill_stack(StackRef(arg(0)), cx.rt)),
             ThreadInst::ThreadExit => {
-                rt.stacks.kill(thread.stack);
+                cx.rt.stacks.kill(thread.stack);
                 return Ok(Flow::Stop(Event::ThreadExit));
             }
             ThreadInst::CurrentStack => thread.stack.0,
@@ -102,7 +91,7 @@ pub(crate) fn comm(
             Some(word) => word,
             None => return undefined(Ub::WrongTagrefState),
         },
-        CommFamily::Futex(inst) => return Ok(threads::futex(here, info, inst, rt, thread)),
+        CommFamily::Futex(inst) => return Ok(threads::futex(here, info, inst, cx, thread)),
         // Decoded to a copy, whatever the number of words: not executed here.
         CommFamily::Misc(MiscInst::KillDependency) => arg(0),
         CommFamily::Native(inst) => match inst {
@@ -124,8 +113,8 @@ pub(crate) fn comm(
                 return Ok(Flow::Stop(Event::Unsupported(format!("{name} on the interpreter"))));
             }
         },
-        CommFamily::Meta(inst) => return metacircular(here, info, inst, pc, codes, current, rt, thread),
-        CommFamily::Builder(inst) => return Ok(irbuilder::comm(here, info, inst, rt)),
+        CommFamily::Meta(inst) => return Ok(Flow::Alone(AloneInstruction::Meta(number, inst))),
+        CommFamily::Builder(inst) => return Ok(Flow::Alone(AloneInstruction::IrBuilder(number, inst))),
     };
     if let Some(&result) = here.code.list(info.results).first() {
         here.set(result, word);
@@ -151,12 +140,10 @@ fn tr64(inst: Tr64Inst, word: u64, second: impl Fn() -> u64) -> Option<u64> {
 
 /// `@uvm.meta.*`. The instructions that allocate do not collect in the middle: when there is no room, everything is
 /// collected and the instruction is done again.
-#[allow(clippy::too_many_arguments, reason = "the state of the loop")]
-fn metacircular(
+pub(crate) fn metacircular(
     here: &Here<'_>,
     info: &CommInfo,
     inst: MetaInst,
-    pc: usize,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
@@ -166,49 +153,66 @@ fn metacircular(
     if !matches!(flow, Flow::Stop(Event::Undefined(Ub::AllocationFailed))) {
         return Ok(flow);
     }
-    save(rt, thread, here.region, here.fp, pc);
     let plan = Plan { cause: Cause::Limit, defragment: true, needed_bytes: 0 };
     rt.collect(Some(thread), &Maps(codes), plan);
     metacircular::comm(here, info, inst, codes, current, rt)
 }
 
-/// `@uvm.new_stack`
-fn new_stack(
+/// `@uvm.new_stack`. Only if there are many stacks, unreachable ones are looked for first.
+fn new_stack(here: &Here<'_>, number: u32, info: &CommInfo, cx: &Cx<'_>) -> Result<Flow, FuncId> {
+    let word = here.get(here.code.list(info.args)[0]);
+    let func = func_of_word(word, cx.rt.funcs.len()).filter(|&func| Some(cx.rt.func(func).sig) == info.sig);
+    let Some(func) = func else { return Ok(Flow::Stop(Event::Undefined(Ub::BadCallee))) };
+    if cx.codes.get(cx.current[func.index()] as usize).is_none() {
+        return Err(func);
+    }
+    if cx.rt.stacks.wants_collection() {
+        return Ok(Flow::Alone(AloneInstruction::NewStack(number)));
+    }
+    Ok(make_stack(here, info, cx.codes, cx.current, cx.rt, func))
+}
+
+/// `@uvm.new_stack` after unreachable stacks were killed. The callee was found.
+pub(crate) fn new_stack_collecting(
     here: &Here<'_>,
     info: &CommInfo,
-    pc: usize,
     codes: &[Arc<Code>],
     current: &[u32],
     rt: &mut Runtime,
     thread: &mut Thread,
-) -> Result<Flow, FuncId> {
-    let word = here.get(here.code.list(info.args)[0]);
-    let func = func_of_word(word, rt.funcs.len()).filter(|&func| Some(rt.func(func).sig) == info.sig);
-    let Some(func) = func else { return Ok(Flow::Stop(Event::Undefined(Ub::BadCallee))) };
-    if codes.get(current[func.index()] as usize).is_none() {
-        return Err(func);
+) -> Flow {
+    rt.collect_stacks(Some(thread), &Maps(codes));
+    match func_of_word(here.get(here.code.list(info.args)[0]), rt.funcs.len()) {
+        Some(func) => make_stack(here, info, codes, current, rt, func),
+        None => Flow::Stop(Event::Undefined(Ub::BadCallee)),
     }
+}
+
+fn make_stack(
+    here: &Here<'_>,
+    info: &CommInfo,
+    codes: &[Arc<Code>],
+    current: &[u32],
+    rt: &Runtime,
+    func: FuncId,
+) -> Flow {
     let failed = Flow::failed(info.exc, Ub::CreationFailed);
-    save(rt, thread, here.region, here.fp, pc);
-    let Ok(stack) = rt.create_stack(Some(thread), &Maps(codes)) else { return Ok(failed) };
+    let Ok(stack) = rt.stacks.create() else { return failed };
     if !push_fresh(codes, current, rt, stack, func) {
         rt.stacks.kill(stack);
-        return Ok(failed);
+        return failed;
     }
     here.set(here.code.list(info.results)[0], stack.0);
-    Ok(Flow::normal(info.nor))
+    Flow::normal(info.nor)
 }
 
 /// `@uvm.kill_stack`
-fn kill_stack(stack: StackRef, rt: &mut Runtime) -> Flow {
-    match rt.stacks.get(stack).map(|stack| stack.state) {
-        Some(StackState::Ready) if rt.config.checked && rt.stacks.has_open_cursors(stack) => {
-            Flow::Stop(Event::Undefined(Ub::OpenCursor))
-        }
-        Some(StackState::Ready) => {
-            rt.stacks.kill(stack);
-            Flow::Next
-        }
-        Some(StackState::Active | StackState::Dead) | None => Flow::Stop(Event::Undefined(Ub::BadKill)),
+fn kill_stack(stack: StackRef, rt: &Runtime) -> Flow {
+    let Some(claim) = rt.stacks.claim(stack) else { return Flow::Stop(Event::Undefined(Ub::BadKill)) };
+    if rt.config.checked && rt.stacks.has_open_cursors(stack) {
+        return Flow::Stop(Event::Undefined(Ub::OpenCursor));
     }
+    rt.stacks.kill(stack);
+    drop(claim);
+    Flow::Next
 }

@@ -13,7 +13,7 @@
 
 use crate::code::{Code, CommInfo, Instr, NONE, Slot, SwapInfo};
 use crate::control_flow::{self, take_edge, take_exceptional_edge};
-use crate::exec::{Flow, Here};
+use crate::exec::{Cx, Flow, Here};
 use crate::memory_operations::check_leaf;
 use crate::stacks::resumption;
 use crate::{Interp, code::Resume};
@@ -23,7 +23,6 @@ use mu_rt::layout::{Layout, LeafKind};
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::StackRef;
 use mu_rt::thread::{Event, NewThread, Thread, ThreadRef};
-use std::sync::Arc;
 
 /// Results of a futex wait, as the words of an `int<32>`.
 pub mod wait_result {
@@ -38,10 +37,10 @@ pub mod wait_result {
 }
 
 /// NEWTHREAD: checks that the stack can be bound so, and leaves the rest to the driver.
-pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, codes: &[Arc<Code>], rt: &mut Runtime) -> Flow {
+pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, cx: &Cx<'_>) -> Flow {
     let stack = StackRef(here.get(info.swappee));
     let resumption = resumption(here, info);
-    if let Err(ub) = control_flow::check_bind(codes, rt, stack, &resumption) {
+    if let Err(ub) = control_flow::check_bind(cx.codes, cx.rt, stack, &resumption) {
         return Flow::Stop(Event::Undefined(ub));
     }
     let threadlocal = if info.threadlocal == NONE { 0 } else { here.get(info.threadlocal) };
@@ -49,14 +48,8 @@ pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, codes: &[Arc<Code>], 
 }
 
 /// `@uvm.futex.*`
-pub(crate) fn futex(
-    here: &Here<'_>,
-    info: &CommInfo,
-    inst: FutexInst,
-    rt: &mut Runtime,
-    thread: &Thread,
-) -> Flow {
-    match try_futex(here, info, inst, rt, thread) {
+pub(crate) fn futex(here: &Here<'_>, info: &CommInfo, inst: FutexInst, cx: &Cx<'_>, thread: &Thread) -> Flow {
+    match try_futex(here, info, inst, cx, thread) {
         Ok(flow) => flow,
         Err(ub) => Flow::Stop(Event::Undefined(ub)),
     }
@@ -66,36 +59,37 @@ fn try_futex(
     here: &Here<'_>,
     info: &CommInfo,
     inst: FutexInst,
-    rt: &mut Runtime,
+    cx: &Cx<'_>,
     thread: &Thread,
 ) -> Result<Flow, Ub> {
     let args = here.code.list(info.args);
     let ty = info.ty.ok_or(Ub::WrongLocationType)?;
-    let kind = rt.layouts.known(ty).and_then(Layout::scalar).ok_or(Ub::WrongLocationType)?;
+    let kind = cx.rt.layouts.known(ty).and_then(Layout::scalar).ok_or(Ub::WrongLocationType)?;
     let location = here.get(args[0]);
-    check_leaf(rt, kind, ty, location)?;
-    // The comparison and the entry into the queue are one step for all threads: nobody else runs in between.
+    check_leaf(cx, thread, kind, ty, location)?;
+    // The comparison and the entry into the queue are one step for everybody who uses the queues.
+    let mut futexes = cx.rt.futexes.lock();
     match inst {
         FutexInst::FutexWait | FutexInst::FutexWaitTimeout => {
-            if !holds(here, rt, kind, location, args[1]) {
+            if !holds(here, cx.rt, kind, location, args[1]) {
                 return Ok(finish(here, info, wait_result::DIFFERENT));
             }
             let timeout = args.get(2).map(|&slot| here.get(slot));
-            rt.futexes.enter(location, thread.id);
+            futexes.enter(location, thread.id);
             Ok(Flow::Stop(Event::Wait { timeout }))
         }
         FutexInst::FutexWake => {
             let count = count(here.get(args[1]))?;
-            Ok(woke(here, info, rt.futexes.wake(location, count)))
+            Ok(woke(here, info, futexes.wake(location, count)))
         }
         FutexInst::FutexCmpRequeue => {
             let to = here.get(args[1]);
-            check_leaf(rt, kind, ty, to)?;
+            check_leaf(cx, thread, kind, ty, to)?;
             let count = count(here.get(args[3]))?;
-            if !holds(here, rt, kind, location, args[2]) {
+            if !holds(here, cx.rt, kind, location, args[2]) {
                 return Ok(finish(here, info, wait_result::DIFFERENT));
             }
-            Ok(woke(here, info, rt.futexes.requeue(location, to, count)))
+            Ok(woke(here, info, futexes.requeue(location, to, count)))
         }
     }
 }
@@ -130,9 +124,11 @@ impl Interp {
     /// Gives the instruction a thread stopped at its result, and moves the frame behind it. The stack is that of a
     /// thread which stopped with [`Event::NewThread`], [`Event::Wait`] or [`Event::Woke`].
     pub fn complete(&self, rt: &Runtime, stack: StackRef, result: u64) {
-        let Some(top) = control_flow::top(&self.codes, rt, stack) else { return };
+        let Some(top) = rt.stacks.get(stack).and_then(|stack| control_flow::top(&self.codes, stack)) else {
+            return;
+        };
         let pc = top.region.pc(top.fp);
-        let slots = top.region.slots(top.fp, top.code.slot_count);
+        let slots = top.slots();
         let (slot, nor) = match top.code.instrs.get(pc as usize) {
             Some(&Instr::NewThread { info }) => {
                 let resume = new_thread_resume(top.code, info);
@@ -156,7 +152,11 @@ impl Interp {
     /// # Errors
     /// [`Ub::CreationFailed`] if it has no exception clause; the frame stays at it.
     pub fn complete_failed(&self, rt: &Runtime, stack: StackRef) -> Result<(), Ub> {
-        let top = control_flow::top(&self.codes, rt, stack).ok_or(Ub::CreationFailed)?;
+        let top = rt
+            .stacks
+            .get(stack)
+            .and_then(|stack| control_flow::top(&self.codes, stack))
+            .ok_or(Ub::CreationFailed)?;
         let Some(&Instr::NewThread { info }) = top.code.instrs.get(top.region.pc(top.fp) as usize) else {
             return Err(Ub::CreationFailed);
         };
@@ -164,7 +164,7 @@ impl Interp {
         if exc == NONE {
             return Err(Ub::CreationFailed);
         }
-        let slots = top.region.slots(top.fp, top.code.slot_count);
+        let slots = top.slots();
         let pc = take_exceptional_edge(top.code, slots, exc, 0);
         top.region.set_pc(top.fp, pc as u64);
         Ok(())

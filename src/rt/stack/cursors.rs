@@ -27,6 +27,7 @@ use super::{FrameCursor, StackRef, StackState, Stacks};
 use mu_ir::ub::Ub;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Cursors that the client has let go of.
 pub type DroppedCursors = Arc<Mutex<Vec<u64>>>;
@@ -90,21 +91,21 @@ impl Cursors {
     }
 }
 
-/// Operations on frame cursors. Errors are the undefined behaviour that a program doing this would have.
+/// Operations on frame cursors. Errors are the undefined behaviour that a program doing this would have. Nobody runs
+/// meanwhile, so a READY stack stays READY; the table has a lock because stacks are also killed while others run.
 impl Stacks {
     /// `new_cursor`: a cursor on the top frame of a stack.
     ///
     /// # Errors
     /// [`Ub::BadIntrospection`] if the stack is not READY.
-    pub fn new_cursor(&mut self, stack: StackRef) -> Result<u64, Ub> {
+    pub fn new_cursor(&self, stack: StackRef) -> Result<u64, Ub> {
         self.close_dropped_cursors();
-        let entry = self.get_mut(stack).ok_or(Ub::BadIntrospection)?;
-        if entry.state != StackState::Ready || entry.top_fp == 0 {
+        let entry = self.get(stack).ok_or(Ub::BadIntrospection)?;
+        if entry.state() != StackState::Ready || entry.top_fp() == 0 {
             return Err(Ub::BadIntrospection);
         }
-        entry.open_cursors += 1;
-        let fp = entry.top_fp;
-        Ok(self.cursors.add(stack, fp))
+        entry.open_cursors.fetch_add(1, Ordering::Relaxed);
+        Ok(self.cursors.lock().add(stack, entry.top_fp()))
     }
 
     /// Where a cursor stands.
@@ -112,27 +113,28 @@ impl Stacks {
     /// # Errors
     /// [`Ub::ClosedCursor`]: the word is no open cursor.
     pub fn cursor(&self, word: u64) -> Result<FrameCursor, Ub> {
-        let (stack, fp) = self.cursors.place(word).ok_or(Ub::ClosedCursor)?;
+        let (stack, fp) = self.cursors.lock().place(word).ok_or(Ub::ClosedCursor)?;
         let region = Arc::clone(self.get(stack).ok_or(Ub::ClosedCursor)?.region());
         Ok(FrameCursor { stack, region, fp })
     }
 
     /// The stack an open cursor is on: what a reachable `framecursorref` keeps alive.
     pub fn stack_of_cursor(&self, word: u64) -> Option<StackRef> {
-        Some(self.cursors.place(word)?.0)
+        Some(self.cursors.lock().place(word)?.0)
     }
 
     /// `next_frame`: moves a cursor to the frame below.
     ///
     /// # Errors
     /// [`Ub::ClosedCursor`]; [`Ub::BelowBottom`] at the stack-bottom frame, where it stays.
-    pub fn next_frame(&mut self, word: u64) -> Result<(), Ub> {
+    pub fn next_frame(&self, word: u64) -> Result<(), Ub> {
         let mut cursor = self.cursor(word)?;
         if !cursor.next_frame() {
             return Err(Ub::BelowBottom);
         }
-        let index = self.cursors.index(word).ok_or(Ub::ClosedCursor)?;
-        self.cursors.slots[index].place = Some((cursor.stack, cursor.fp));
+        let mut cursors = self.cursors.lock();
+        let index = cursors.index(word).ok_or(Ub::ClosedCursor)?;
+        cursors.slots[index].place = Some((cursor.stack, cursor.fp));
         Ok(())
     }
 
@@ -140,57 +142,64 @@ impl Stacks {
     ///
     /// # Errors
     /// [`Ub::ClosedCursor`].
-    pub fn copy_cursor(&mut self, word: u64) -> Result<u64, Ub> {
-        let (stack, fp) = self.cursors.place(word).ok_or(Ub::ClosedCursor)?;
-        self.get_mut(stack).ok_or(Ub::ClosedCursor)?.open_cursors += 1;
-        Ok(self.cursors.add(stack, fp))
+    pub fn copy_cursor(&self, word: u64) -> Result<u64, Ub> {
+        let mut cursors = self.cursors.lock();
+        let (stack, fp) = cursors.place(word).ok_or(Ub::ClosedCursor)?;
+        self.get(stack).ok_or(Ub::ClosedCursor)?.open_cursors.fetch_add(1, Ordering::Relaxed);
+        Ok(cursors.add(stack, fp))
     }
 
     /// `close_cursor`
     ///
     /// # Errors
     /// [`Ub::ClosedCursor`].
-    pub fn close_cursor(&mut self, word: u64) -> Result<(), Ub> {
-        let index = self.cursors.index(word).ok_or(Ub::ClosedCursor)?;
-        self.close_slot(index);
+    pub fn close_cursor(&self, word: u64) -> Result<(), Ub> {
+        let mut cursors = self.cursors.lock();
+        let index = cursors.index(word).ok_or(Ub::ClosedCursor)?;
+        self.close_slot(&mut cursors, index);
         Ok(())
     }
 
-    fn close_slot(&mut self, index: usize) {
-        if let Some(stack) = self.cursors.close(index)
-            && let Some(entry) = self.get_mut(stack)
+    fn close_slot(&self, cursors: &mut Cursors, index: usize) {
+        if let Some(stack) = cursors.close(index)
+            && let Some(entry) = self.get(stack)
         {
-            entry.open_cursors -= 1;
+            entry.open_cursors.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     /// Where the client leaves cursors it has let go of.
-    pub fn dropped_cursors(&self) -> &DroppedCursors {
-        &self.cursors.dropped
+    pub fn dropped_cursors(&self) -> DroppedCursors {
+        Arc::clone(&self.cursors.lock().dropped)
     }
 
-    fn close_dropped_cursors(&mut self) {
-        let dropped = std::mem::take(&mut *self.cursors.dropped.lock());
+    fn close_dropped_cursors(&self) {
+        let dropped = std::mem::take(&mut *self.dropped_cursors().lock());
         for word in dropped {
             // It may have been closed with its stack.
             let _ = self.close_cursor(word);
         }
     }
 
+    fn count_open(&self, stack: StackRef) -> u32 {
+        self.get(stack).map_or(0, |entry| entry.open_cursors.load(Ordering::Relaxed))
+    }
+
     /// Whether cursors on a stack are open: then it must not be bound or killed.
-    pub fn has_open_cursors(&mut self, stack: StackRef) -> bool {
-        if self.get(stack).is_none_or(|entry| entry.open_cursors == 0) {
+    pub fn has_open_cursors(&self, stack: StackRef) -> bool {
+        if self.count_open(stack) == 0 {
             return false;
         }
         self.close_dropped_cursors();
-        self.get(stack).is_some_and(|entry| entry.open_cursors != 0)
+        self.count_open(stack) != 0
     }
 
     /// Closes all cursors on a stack.
-    pub fn close_cursors_of(&mut self, stack: StackRef) {
-        if self.get(stack).is_some_and(|entry| entry.open_cursors != 0) {
-            for index in self.cursors.on(stack) {
-                self.close_slot(index);
+    pub fn close_cursors_of(&self, stack: StackRef) {
+        if self.count_open(stack) != 0 {
+            let mut cursors = self.cursors.lock();
+            for index in cursors.on(stack) {
+                self.close_slot(&mut cursors, index);
             }
         }
     }
@@ -200,24 +209,23 @@ impl Stacks {
     ///
     /// # Errors
     /// [`Ub::ClosedCursor`], [`Ub::CursorFramePopped`], [`Ub::BadIntrospection`]; nothing has changed then.
-    pub fn pop_frames_to(&mut self, word: u64, close_others: bool) -> Result<(), Ub> {
+    pub fn pop_frames_to(&self, word: u64, close_others: bool) -> Result<(), Ub> {
         self.close_dropped_cursors();
-        let (stack, fp) = self.cursors.place(word).ok_or(Ub::ClosedCursor)?;
-        if self.get(stack).is_none_or(|entry| entry.state != StackState::Ready) {
+        let mut cursors = self.cursors.lock();
+        let (stack, fp) = cursors.place(word).ok_or(Ub::ClosedCursor)?;
+        let entry = self.get(stack).ok_or(Ub::BadIntrospection)?;
+        if entry.state() != StackState::Ready {
             return Err(Ub::BadIntrospection);
         }
         // Frames above lie at lower addresses.
-        let is_above = |at: &usize| self.cursors.slots[*at].place.is_some_and(|place| place.1 < fp);
-        let above: Vec<usize> = self.cursors.on(stack).into_iter().filter(is_above).collect();
+        let is_above = |at: &usize| cursors.slots[*at].place.is_some_and(|place| place.1 < fp);
+        let above: Vec<usize> = cursors.on(stack).into_iter().filter(is_above).collect();
         if !above.is_empty() && !close_others {
             return Err(Ub::CursorFramePopped);
         }
-        above.into_iter().for_each(|at| self.close_slot(at));
-        if let Some(entry) = self.get_mut(stack) {
-            let lowest = entry.region().sp(fp);
-            entry.pop_cells_below(lowest);
-            entry.top_fp = fp;
-        }
+        above.into_iter().for_each(|at| self.close_slot(&mut cursors, at));
+        entry.pop_cells_below(entry.region().sp(fp));
+        entry.set_top_fp(fp);
         Ok(())
     }
 }
@@ -228,9 +236,9 @@ mod tests {
     use crate::stack::{FrameState, LINKAGE_BYTES, RESUME_INTERPRETED};
 
     /// A stack of `frames` empty frames.
-    fn stack_of(stacks: &mut Stacks, frames: u64) -> StackRef {
+    fn stack_of(stacks: &Stacks, frames: u64) -> StackRef {
         let stack = stacks.create().expect("a stack");
-        let entry = stacks.get_mut(stack).expect("it exists");
+        let entry = stacks.get(stack).expect("it exists");
         let region = Arc::clone(entry.region());
         let mut below = 0;
         for frame in 0..frames {
@@ -239,7 +247,7 @@ mod tests {
             region.write_frame(fp, below, RESUME_INTERPRETED, frame as u32, FrameState::Fresh, fp - 24);
             below = fp;
         }
-        entry.top_fp = below;
+        entry.set_top_fp(below);
         stack
     }
 
@@ -249,8 +257,8 @@ mod tests {
 
     #[test]
     fn a_cursor_walks_to_the_bottom_and_no_further() {
-        let mut stacks = Stacks::new(1 << 16, 8);
-        let stack = stack_of(&mut stacks, 3);
+        let stacks = Stacks::new(1 << 16, 8);
+        let stack = stack_of(&stacks, 3);
         let cursor = stacks.new_cursor(stack).unwrap();
         let copy = stacks.copy_cursor(cursor).unwrap();
         assert_eq!(stacks.next_frame(cursor), Ok(()));
@@ -262,8 +270,8 @@ mod tests {
 
     #[test]
     fn closed_words_stay_closed() {
-        let mut stacks = Stacks::new(1 << 16, 8);
-        let stack = stack_of(&mut stacks, 1);
+        let stacks = Stacks::new(1 << 16, 8);
+        let stack = stack_of(&stacks, 1);
         let first = stacks.new_cursor(stack).unwrap();
         stacks.close_cursor(first).unwrap();
         let second = stacks.new_cursor(stack).unwrap();
@@ -278,8 +286,8 @@ mod tests {
 
     #[test]
     fn dropped_cursors_are_closed_before_counting() {
-        let mut stacks = Stacks::new(1 << 16, 8);
-        let stack = stack_of(&mut stacks, 1);
+        let stacks = Stacks::new(1 << 16, 8);
+        let stack = stack_of(&stacks, 1);
         let word = stacks.new_cursor(stack).unwrap();
         stacks.dropped_cursors().lock().push(word);
         assert!(!stacks.has_open_cursors(stack));
@@ -288,8 +296,8 @@ mod tests {
 
     #[test]
     fn killing_a_stack_closes_its_cursors() {
-        let mut stacks = Stacks::new(1 << 16, 8);
-        let (one, other) = (stack_of(&mut stacks, 1), stack_of(&mut stacks, 1));
+        let stacks = Stacks::new(1 << 16, 8);
+        let (one, other) = (stack_of(&stacks, 1), stack_of(&stacks, 1));
         let (on_one, on_other) = (stacks.new_cursor(one).unwrap(), stacks.new_cursor(other).unwrap());
         stacks.kill(one);
         assert_eq!(stacks.cursor(on_one).unwrap_err(), Ub::ClosedCursor);
@@ -300,16 +308,16 @@ mod tests {
 
     #[test]
     fn popping_frames_respects_other_cursors() {
-        let mut stacks = Stacks::new(1 << 16, 8);
-        let stack = stack_of(&mut stacks, 3);
+        let stacks = Stacks::new(1 << 16, 8);
+        let stack = stack_of(&stacks, 3);
         let top = stacks.new_cursor(stack).unwrap();
         let below = stacks.copy_cursor(top).unwrap();
         stacks.next_frame(below).unwrap();
         assert_eq!(stacks.pop_frames_to(below, false), Err(Ub::CursorFramePopped));
-        assert_eq!(stacks.get(stack).unwrap().top_fp, stacks.cursor(top).unwrap().fp());
+        assert_eq!(stacks.get(stack).unwrap().top_fp(), stacks.cursor(top).unwrap().fp());
         assert_eq!(stacks.pop_frames_to(below, true), Ok(()));
         assert_eq!(stacks.close_cursor(top), Err(Ub::ClosedCursor));
-        assert_eq!(stacks.get(stack).unwrap().top_fp, stacks.cursor(below).unwrap().fp());
+        assert_eq!(stacks.get(stack).unwrap().top_fp(), stacks.cursor(below).unwrap().fp());
         assert_eq!(stacks.pop_frames_to(below, false), Ok(()));
     }
 }

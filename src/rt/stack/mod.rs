@@ -28,19 +28,27 @@
 //! * ALLOCA cells of a stack are listed in address order (newest last, lowest address last), so that popping frames
 //!   pops cells from the end.
 //!
+//! Threads use the table of stacks at the same time; who may touch the frames of a stack says [`claim`].
+//!
 //! Stack references are never reused (a number and, above it, how often the number was used before), so a reference to
 //! a dead stack is recognised. Stacks that nobody can reach are killed by collections.
 
+mod claim;
 mod cursors;
 mod region;
+mod table;
 
+pub use claim::Claim;
 pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
 
 use crate::memory::{AllocaCells, CellInfo};
 use crate::os::OsError;
+use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use table::Table;
 
 /// The resume word of a frame whose caller is an interpreter frame (a stub's address once there is compiled code).
 pub const RESUME_INTERPRETED: u64 = 0;
@@ -72,13 +80,14 @@ pub enum FrameState {
 
 /// The state of a stack (threads-stacks, "States of Stacks and Frames").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
 pub enum StackState {
+    /// Killed, or not made yet.
+    Dead = 0,
     /// Waiting for values or an exception; its top frame says for which.
-    Ready,
+    Ready = 1,
     /// Bound to a thread.
-    Active,
-    /// Killed.
-    Dead,
+    Active = 2,
 }
 
 /// A reference to a stack as programs hold it: 0 is NULL.
@@ -90,42 +99,83 @@ impl StackRef {
     pub const NULL: StackRef = StackRef(0);
 }
 
-/// A stack.
+/// A stack, or a place for one. What it is belongs to whoever owns it: the thread it is bound to, or who has claimed
+/// it ([`Stacks::claim`]).
+#[derive(Default)]
 pub struct Stack {
-    region: Arc<Region>,
-    /// Its state.
-    pub state: StackState,
-    /// The top frame while the stack is not running.
-    pub top_fp: u64,
-    /// The client holds a reference to it, so it is not killed for being unreachable.
-    pub held: bool,
-    cells: Vec<CellInfo>,
-    generation: u32,
-    open_cursors: u32,
+    /// Generation (high half) and [`StackState`] or `CLAIMED` (low half).
+    word: AtomicU64,
+    /// Its memory: made with the first stack in this place, and kept for those that follow.
+    region: OnceLock<Arc<Region>>,
+    top_fp: AtomicU64,
+    held: AtomicBool,
+    cells: Mutex<Vec<CellInfo>>,
+    open_cursors: AtomicU32,
 }
 
 impl Stack {
-    /// The live ALLOCA cells, newest (lowest) last.
-    pub fn cells(&self) -> &[CellInfo] {
-        &self.cells
+    /// Its state. A stack that somebody has claimed is READY.
+    pub fn state(&self) -> StackState {
+        claim::state(self.word.load(Ordering::Acquire))
+    }
+
+    /// The thread that it is bound to leaves it READY, with its frames as they are.
+    pub fn pause(&self, top_fp: u64) {
+        self.set_top_fp(top_fp);
+        claim::replace_state(&self.word, StackState::Ready);
+    }
+
+    /// The top frame while the stack is not running.
+    pub fn top_fp(&self) -> u64 {
+        self.top_fp.load(Ordering::Relaxed)
+    }
+
+    /// Notes the top frame.
+    pub fn set_top_fp(&self, fp: u64) {
+        self.top_fp.store(fp, Ordering::Relaxed);
+    }
+
+    /// Whether the client holds a reference to it: then it is not killed for being unreachable.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The client holds it from now on, or lets it go; whether it was held before.
+    pub fn set_held(&self, held: bool) -> bool {
+        self.held.swap(held, Ordering::Relaxed)
     }
 
     /// The memory.
     pub fn region(&self) -> &Arc<Region> {
-        &self.region
+        self.region.get().expect("a stack has had memory since it was first made")
+    }
+
+    /// Visits the live ALLOCA cells, newest (lowest) last.
+    pub fn for_each_cell(&self, visit: impl FnMut(&CellInfo)) {
+        self.cells.lock().iter().for_each(visit);
     }
 
     /// Adds an ALLOCA cell below everything else on the stack.
-    pub fn push_cell(&mut self, cell: CellInfo) {
-        debug_assert!(self.cells.last().is_none_or(|last| cell.start < last.start));
-        self.cells.push(cell);
+    pub fn push_cell(&self, cell: CellInfo) {
+        let mut cells = self.cells.lock();
+        debug_assert!(cells.last().is_none_or(|last| cell.start < last.start));
+        cells.push(cell);
     }
 
     /// Ends the lifetime of the cells below `address`: their frame is gone.
-    pub fn pop_cells_below(&mut self, address: u64) {
-        while self.cells.last().is_some_and(|cell| cell.start < address) {
-            self.cells.pop();
+    pub fn pop_cells_below(&self, address: u64) {
+        let mut cells = self.cells.lock();
+        while cells.last().is_some_and(|cell| cell.start < address) {
+            cells.pop();
         }
+    }
+
+    /// The live ALLOCA cell that holds an address.
+    pub fn find_cell(&self, address: u64) -> Option<CellInfo> {
+        let cells = self.cells.lock();
+        let after = cells.partition_point(|cell| cell.start > address);
+        let cell = cells.get(after).copied()?;
+        (address - cell.start < cell.size_bytes.max(1)).then_some(cell)
     }
 }
 
@@ -140,26 +190,34 @@ pub enum NewStackError {
     TooMany,
 }
 
-/// All stacks of an instance.
+/// All stacks of an instance. Threads use it at the same time.
 pub struct Stacks {
-    stacks: Vec<Stack>,
+    table: Table,
     /// Numbers of stacks by the lowest address of their memory.
-    by_base: BTreeMap<u64, usize>,
-    /// Regions of dead stacks, for reuse.
-    pool: Vec<Arc<Region>>,
+    by_base: RwLock<BTreeMap<u64, usize>>,
+    free: Mutex<Free>,
     /// Bytes of each stack.
     stack_bytes: u64,
     /// How many stacks may be alive.
     alive_max: usize,
-    /// Numbers of dead stacks, for reuse.
-    free: Vec<usize>,
-    created: usize,
+    /// How many are.
+    alive: AtomicUsize,
+    created: AtomicUsize,
     /// How many alive stacks make a collection worth while.
-    collect_at: usize,
-    cursors: cursors::Cursors,
+    collect_at: AtomicUsize,
+    cursors: Mutex<cursors::Cursors>,
 }
 
-/// At most this many regions wait for reuse.
+/// Places for stacks.
+#[derive(Default)]
+struct Free {
+    /// Numbers of dead stacks, for reuse.
+    dead: Vec<usize>,
+    /// The first number that was never used.
+    next: usize,
+}
+
+/// So many dead stacks keep the pages they have touched.
 const POOL_MAX: usize = 256;
 
 /// With fewer stacks than this, none are looked for to kill.
@@ -169,116 +227,105 @@ impl Stacks {
     /// No stacks yet. Each will have `stack_bytes` bytes, rounded up to pages.
     pub fn new(stack_bytes: u64, alive_max: usize) -> Stacks {
         Stacks {
-            stacks: Vec::new(),
-            by_base: BTreeMap::new(),
-            pool: Vec::new(),
+            table: Table::default(),
+            by_base: RwLock::default(),
+            free: Mutex::default(),
             stack_bytes,
             alive_max,
-            free: Vec::new(),
-            created: 0,
-            collect_at: COLLECT_MIN.min(alive_max),
-            cursors: cursors::Cursors::default(),
+            alive: AtomicUsize::new(0),
+            created: AtomicUsize::new(0),
+            collect_at: AtomicUsize::new(COLLECT_MIN.min(alive_max)),
+            cursors: Mutex::default(),
         }
     }
 
     /// Makes a stack without frames, in the state READY; the caller pushes the bottom frame.
-    pub fn create(&mut self) -> Result<StackRef, NewStackError> {
+    pub fn create(&self) -> Result<StackRef, NewStackError> {
+        let mut free = self.free.lock();
         if self.alive() >= self.alive_max {
             return Err(NewStackError::TooMany);
         }
-        let region = match self.pool.pop() {
-            Some(region) => region,
-            None => Arc::new(Region::new(self.stack_bytes).map_err(NewStackError::Os)?),
-        };
-        let top_fp = 0;
-        let number = self.free.pop().unwrap_or(self.stacks.len());
-        self.by_base.insert(region.base(), number);
-        let generation = self.stacks.get(number).map_or(0, |dead| dead.generation);
-        let stack = Stack {
-            region,
-            state: StackState::Ready,
-            top_fp,
-            held: false,
-            cells: Vec::new(),
-            generation,
-            open_cursors: 0,
-        };
-        match self.stacks.get_mut(number) {
-            Some(dead) => *dead = stack,
-            None => self.stacks.push(stack),
+        let number = free.dead.last().copied().unwrap_or(free.next);
+        let stack = self.table.make(number);
+        if stack.region.get().is_none() {
+            let region = Region::new(self.stack_bytes).map_err(NewStackError::Os)?;
+            let base = stack.region.get_or_init(|| Arc::new(region)).base();
+            self.by_base.write().insert(base, number);
         }
-        self.created += 1;
-        Ok(reference(number, generation))
+        if free.dead.pop().is_none() {
+            free.next += 1;
+        }
+        drop(free);
+        self.alive.fetch_add(1, Ordering::Relaxed);
+        self.created.fetch_add(1, Ordering::Relaxed);
+        stack.set_top_fp(0);
+        let word = claim::replace_state(&stack.word, StackState::Ready);
+        Ok(reference(number, claim::generation(word)))
     }
 
     /// The stack of a reference; `None` for NULL, for dead stacks and for words that are no stack reference.
     pub fn get(&self, stack: StackRef) -> Option<&Stack> {
         let (number, generation) = number_of(stack)?;
-        self.stacks.get(number).filter(|stack| stack.generation == generation)
+        let stack = self.table.get(number)?;
+        let word = stack.word.load(Ordering::Acquire);
+        let alive = claim::generation(word) == generation && claim::state(word) != StackState::Dead;
+        alive.then_some(stack)
     }
 
-    /// The stack of a reference, to change it.
-    pub fn get_mut(&mut self, stack: StackRef) -> Option<&mut Stack> {
-        let (number, generation) = number_of(stack)?;
-        self.stacks.get_mut(number).filter(|stack| stack.generation == generation)
-    }
-
-    /// Kills a stack: its frames and cells are gone, its cursors are closed. Its memory is reused once nobody runs on
-    /// it.
-    pub fn kill(&mut self, stack: StackRef) {
+    /// Kills a stack that the caller owns: its frames and cells are gone, its cursors are closed. Its memory is used
+    /// again.
+    pub fn kill(&self, stack: StackRef) {
         let Some((number, _)) = number_of(stack) else { return };
         self.close_cursors_of(stack);
-        let Some(stack) = self.get_mut(stack) else { return };
-        if stack.state == StackState::Dead {
-            return;
+        let Some(entry) = self.get(stack) else { return };
+        entry.set_held(false);
+        entry.set_top_fp(0);
+        std::mem::take(&mut *entry.cells.lock());
+        let mut free = self.free.lock();
+        if free.dead.len() >= POOL_MAX {
+            entry.region().discard();
         }
+        self.alive.fetch_sub(1, Ordering::Relaxed);
         // A number whose generations are used up is not used again.
-        let reuse = stack.generation != u32::MAX;
-        stack.generation = stack.generation.saturating_add(1);
-        stack.held = false;
-        stack.state = StackState::Dead;
-        stack.top_fp = 0;
-        stack.cells = Vec::new();
-        let empty = Arc::new(Region::empty());
-        let region = std::mem::replace(&mut stack.region, empty);
-        self.by_base.remove(&region.base());
-        if reuse {
-            self.free.push(number);
-        }
-        if self.pool.len() < POOL_MAX {
-            self.pool.push(region);
+        if claim::end_generation(&entry.word) {
+            free.dead.push(number);
         }
     }
 
     /// Number of stacks that are not dead.
     pub fn alive(&self) -> usize {
-        self.by_base.len()
+        self.alive.load(Ordering::Relaxed)
     }
 
     /// Stacks the client holds.
     pub fn held(&self) -> impl Iterator<Item = StackRef> {
-        self.all().filter(|(_, stack)| stack.held).map(|(reference, _)| reference)
+        self.all().filter(|(_, stack)| stack.is_held()).map(|(reference, _)| reference)
     }
 
-    /// All stacks that are not dead, by address.
+    /// All stacks that are not dead, by number.
     fn all(&self) -> impl Iterator<Item = (StackRef, &Stack)> {
-        self.by_base
-            .values()
-            .map(|&number| (reference(number, self.stacks[number].generation), &self.stacks[number]))
+        let count = self.free.lock().next;
+        (0..count).filter_map(|number| {
+            let stack = self.table.get(number)?;
+            let word = stack.word.load(Ordering::Acquire);
+            let alive = claim::state(word) != StackState::Dead;
+            alive.then(|| (reference(number, claim::generation(word)), stack))
+        })
     }
 
     /// Stacks with an open frame cursor: it is closed by whoever opened it, so its stack stays.
     pub fn with_cursors(&self) -> impl Iterator<Item = StackRef> {
-        self.all().filter(|(_, stack)| stack.open_cursors > 0).map(|(reference, _)| reference)
+        let open = |stack: &Stack| stack.open_cursors.load(Ordering::Relaxed) > 0;
+        self.all().filter(move |(_, stack)| open(stack)).map(|(reference, _)| reference)
     }
 
     /// Whether there are so many stacks that unreachable ones should be looked for.
     pub fn wants_collection(&self) -> bool {
-        self.alive() >= self.collect_at
+        self.alive() >= self.collect_at.load(Ordering::Relaxed)
     }
 
-    /// Kills the stacks that are not among the reached ones; how many.
-    pub fn kill_unreached(&mut self, reached: &HashSet<StackRef>) -> u64 {
+    /// Kills the stacks that are not among the reached ones; how many. Nobody runs meanwhile.
+    pub fn kill_unreached(&self, reached: &HashSet<StackRef>) -> u64 {
         let lost: Vec<StackRef> = self
             .all()
             .map(|(reference, _)| reference)
@@ -287,13 +334,24 @@ impl Stacks {
         for &stack in &lost {
             self.kill(stack);
         }
-        self.collect_at = (self.alive() * 2).max(COLLECT_MIN).min(self.alive_max);
+        let collect_at = (self.alive() * 2).max(COLLECT_MIN).min(self.alive_max);
+        self.collect_at.store(collect_at, Ordering::Relaxed);
         lost.len() as u64
     }
 
     /// Number of stacks ever made.
     pub fn created(&self) -> usize {
-        self.created
+        self.created.load(Ordering::Relaxed)
+    }
+
+    /// The live ALLOCA cell that holds an address, of any stack.
+    pub fn find_cell(&self, address: u64) -> Option<CellInfo> {
+        let number = *self.by_base.read().range(..=address).next_back()?.1;
+        let stack = self.table.get(number)?;
+        if !stack.region().contains(address) {
+            return None;
+        }
+        stack.find_cell(address)
     }
 }
 
@@ -309,14 +367,24 @@ fn number_of(stack: StackRef) -> Option<(usize, u32)> {
 
 impl AllocaCells for Stacks {
     fn find(&self, address: u64) -> Option<CellInfo> {
-        let (_, &number) = self.by_base.range(..=address).next_back()?;
-        let stack = &self.stacks[number];
-        if !stack.region.contains(address) {
-            return None;
+        self.find_cell(address)
+    }
+}
+
+/// The ALLOCA cells of all stacks, those of one stack first: a thread mostly looks at cells of its own.
+pub struct CellsFrom<'a> {
+    /// Where to look first.
+    pub first: Option<&'a Stack>,
+    /// All.
+    pub stacks: &'a Stacks,
+}
+
+impl AllocaCells for CellsFrom<'_> {
+    fn find(&self, address: u64) -> Option<CellInfo> {
+        match self.first {
+            Some(stack) if stack.region().contains(address) => stack.find_cell(address),
+            Some(_) | None => self.stacks.find_cell(address),
         }
-        let after = stack.cells.partition_point(|cell| cell.start > address);
-        let cell = stack.cells.get(after).copied()?;
-        (address - cell.start < cell.size_bytes.max(1)).then_some(cell)
     }
 }
 
@@ -336,11 +404,8 @@ impl FrameCursor {
     /// A cursor on the top frame; `None` if the stack has no frames.
     pub fn new(stacks: &Stacks, stack: StackRef) -> Option<FrameCursor> {
         let entry = stacks.get(stack)?;
-        (entry.top_fp != 0).then(|| FrameCursor {
-            stack,
-            region: Arc::clone(entry.region()),
-            fp: entry.top_fp,
-        })
+        let fp = entry.top_fp();
+        (fp != 0).then(|| FrameCursor { stack, region: Arc::clone(entry.region()), fp })
     }
 
     /// A cursor on a frame that is running, for traces.

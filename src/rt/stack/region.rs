@@ -24,7 +24,7 @@ pub struct FrameWords<'a> {
 
 /// The memory of one stack.
 pub struct Region {
-    memory: Option<Reservation>,
+    memory: Reservation,
     base: u64,
     end: u64,
 }
@@ -45,12 +45,13 @@ impl Region {
         let memory = Reservation::new(bytes, crate::os::PAGE)?;
         let base = memory.base();
         let end = memory.end();
-        Ok(Region { memory: Some(memory), base, end })
+        Ok(Region { memory, base, end })
     }
 
-    /// The region of a dead stack: no memory.
-    pub fn empty() -> Region {
-        Region { memory: None, base: 0, end: 0 }
+    /// Gives the pages back. The words are zero the next time they are read.
+    pub fn discard(&self) {
+        // What cannot be given back is kept.
+        let _ = self.memory.discard(0, self.end - self.base);
     }
 
     /// The lowest address.
@@ -80,9 +81,7 @@ impl Region {
         if offset & 7 != 0 || offset > size || size - offset < u64::from(count) * 8 {
             return &[];
         }
-        debug_assert!(self.memory.is_some());
-        // SAFETY: the range lies inside the live reservation (checked above; `base == end` without one, so no
-        // non-empty range passes), is aligned, and mapped memory starts zeroed, so every word is initialised.
+        // SAFETY: the range lies inside the live reservation (checked above), is aligned, and mapped memory starts zeroed, so every word is initialised.
         // `Cell` allows other accesses through raw pointers by the same thread.
         unsafe { std::slice::from_raw_parts(address as *const Cell<u64>, count as usize) }
     }
