@@ -1,7 +1,7 @@
 //! `mu cat`: loads bundles into one instance and prints the canonical form of everything they define.
 
 use super::exit::Exit;
-use super::options::{self, Input, LoadArgs};
+use super::options::{self, Input, LoadArgs, WARNINGS_SHOWN};
 use super::output::{self, Failure};
 use clap::Args;
 
@@ -32,7 +32,7 @@ pub fn main(args: &CatArgs) -> u8 {
         let bundles = Input::read_bundles(&args.load.files)?;
         let mut mu = options::instance(args.load.instance.config(), u64::MAX)?;
         for bundle in &bundles {
-            if !bundle.load(&mut mu, &reporter) {
+            if !bundle.load(&mut mu, &reporter, WARNINGS_SHOWN) {
                 return Ok(Exit::Bundle);
             }
         }

@@ -46,7 +46,7 @@ pub fn main(args: &CheckArgs) -> u8 {
     let bundles = args.load.files.iter().map(|path| (path.as_path(), Kind::Bundle));
     for (path, kind) in bundles.chain(args.hail.inputs()) {
         match Input::read(path, kind) {
-            Ok(input) => all_loaded &= input.load(&mut mu, &reporter),
+            Ok(input) => all_loaded &= input.load(&mut mu, &reporter, usize::MAX),
             Err(failure) => {
                 failure.report(&reporter);
                 unreadable = Some(failure);

@@ -148,6 +148,9 @@ pub fn instance(config: Config, fuel: u64) -> Result<Mu, Failure> {
         .map_err(|error| Failure { exit: Exit::Start, message: format!("cannot make an instance: {error}") })
 }
 
+/// Warnings of each text that commands show whose business is something else.
+pub const WARNINGS_SHOWN: usize = 5;
+
 /// What a text is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -184,22 +187,25 @@ impl Input {
         paths.iter().map(|path| Input::read(path, Kind::Bundle)).collect()
     }
 
-    /// Loads it and reports its errors and warnings. False if there were errors.
-    pub fn load(&self, mu: &mut Mu, reporter: &Reporter) -> bool {
+    /// Loads it and reports its errors and warnings, at most so many of these. False if there were errors.
+    pub fn load(&self, mu: &mut Mu, reporter: &Reporter, warnings_max: usize) -> bool {
         let loaded = match self.kind {
             Kind::Bundle => mu.load_bundle(&self.name, &self.text),
             Kind::Hail => mu.load_hail(&self.name, &self.text),
         };
         match loaded {
-            Ok(warnings) if self.kind == Kind::Bundle => {
-                output::say(&reporter.diagnostics(&warnings, &mu.program().sources));
-                true
-            }
-            // A HAIL script leaves no text behind for its warnings to point into.
             Ok(warnings) => {
                 let mut sources = mu.program().sources.clone();
-                sources.push(Source { name: self.name.clone(), text: self.text.as_str().into() });
-                output::say(&reporter.diagnostics(&warnings, &sources));
+                // A HAIL script leaves no text behind for its warnings to point into.
+                if self.kind == Kind::Hail {
+                    sources.push(Source { name: self.name.clone(), text: self.text.as_str().into() });
+                }
+                let shown = warnings.len().min(warnings_max);
+                output::say(&reporter.diagnostics(&warnings[..shown], &sources));
+                if shown < warnings.len() {
+                    let name = &self.name;
+                    output::say(&reporter.warning(&format!("{name}: more warnings; `mu check` shows them")));
+                }
                 true
             }
             Err(error) => {

@@ -5,7 +5,7 @@
 
 use super::entry::Call;
 use super::exit::Exit;
-use super::options::{self, HailArgs, Input, LoadArgs, MemoryArgs, ScheduleArgs};
+use super::options::{self, HailArgs, Input, LoadArgs, MemoryArgs, ScheduleArgs, WARNINGS_SHOWN};
 use super::output::{self, Failure};
 use super::render::Reporter;
 use super::report::Report;
@@ -132,7 +132,7 @@ fn run(args: &RunArgs, reporter: &Reporter) -> Result<u8, Failure> {
     };
     let mut mu = options::instance(config, args.fuel.unwrap_or(u64::MAX))?;
     for input in &inputs {
-        if !input.load(&mut mu, reporter) {
+        if !input.load(&mut mu, reporter, WARNINGS_SHOWN) {
             return Ok(Exit::Bundle.code());
         }
     }
@@ -215,7 +215,7 @@ impl TrapHandler for LazyLoader {
             TrapCause::Trap | TrapCause::Watchpoint(_) => None,
         };
         let Some(bundle) = bundle else { return TrapAction::Unhandled };
-        if bundle.load(trap.mu, &self.reporter) {
+        if bundle.load(trap.mu, &self.reporter, WARNINGS_SHOWN) {
             TrapAction::PassValues(trap.stack(), Vec::new())
         } else {
             self.failed = true;

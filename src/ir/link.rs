@@ -7,7 +7,7 @@
 //!
 //! Any error truncates the program to what it was before. Warnings (lenient mode) do not.
 //!
-//! Work and memory are proportional to the draft, however many errors it has: [`Errors`] keeps the first of them, and a
+//! Work and memory are proportional to the draft, however many errors it has: [`Findings`] keeps the first of them, and a
 //! diagnostic beyond those is not even made. Nothing recurses.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! ```
 
 use crate::codes::{load as code_load, name as code};
-use crate::diag::{Diagnostic, Severity, Span};
+use crate::diag::{Diagnostic, Findings, Span};
 use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FuncDef};
 use crate::ids::*;
 use crate::inst::{Dest, ExcClause, Inst, Linked, Unlinked, Use, Value};
@@ -43,34 +43,6 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// At most this many errors are reported for a bundle.
-const ERRORS_MAX: usize = 200;
-
-/// The errors of linking: the first [`ERRORS_MAX`] that were met.
-#[derive(Default)]
-struct Errors(Vec<Diagnostic>);
-
-impl Errors {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether further errors would not be shown.
-    fn is_full(&self) -> bool {
-        self.0.len() >= ERRORS_MAX
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn push(&mut self, error: Diagnostic) {
-        if !self.is_full() {
-            self.0.push(error);
-        }
-    }
-}
-
 /// Appends a draft to the program, or reports every error and leaves the program as it was at `before`
 /// (a mark taken before the bundle's source text was added).
 pub fn load(
@@ -84,21 +56,17 @@ pub fn load(
     linker.define_all();
     linker.resolve_all(options);
     let (mut errors, spans, verifiable) = (linker.errors, linker.spans, linker.verifiable);
-    if !verifiable || errors.is_full() {
-        undo(program, draft, &before);
-        return Err(finish(name_places(draft, errors.0)));
+    if verifiable {
+        // Names that are wrong inside functions do not hide other errors: the verifier passes over those instructions.
+        let options = verify::Options { lenient: options.lenient };
+        errors = verify::verify(program, &mark, draft, &spans, options, errors);
     }
-    // Names that are wrong inside functions do not hide other errors: the verifier passes over those instructions.
-    let found = verify::verify(program, &mark, draft, &spans, verify::Options { lenient: options.lenient });
-    let (more, warnings): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|diag| diag.severity == Severity::Error);
-    errors.0.extend(more);
-    if errors.is_empty() {
+    if errors.errors() == 0 {
         debug_assert!(verify::all_typed(program, &mark), "a good bundle has an untyped variable");
-        Ok(Loaded { mark, warnings: name_places(draft, warnings) })
+        Ok(Loaded { mark, warnings: name_places(draft, errors.into_sorted()) })
     } else {
         undo(program, draft, &before);
-        Err(finish(name_places(draft, errors.0)))
+        Err(name_places(draft, errors.into_sorted()))
     }
 }
 
@@ -160,17 +128,10 @@ fn name_places(draft: &Draft, mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors
 }
 
-/// Orders errors by place and bounds their number.
-pub(crate) fn finish(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    errors.sort_by_key(|error| (error.primary.span, error.code.number));
-    errors.truncate(ERRORS_MAX);
-    errors
-}
-
 struct Linker<'p> {
     program: &'p mut Program,
     draft: &'p Draft,
-    errors: Errors,
+    errors: Findings,
     spans: verify::Spans,
     /// Whether everything outside of function bodies was resolved.
     verifiable: bool,
@@ -202,7 +163,7 @@ impl<'p> Linker<'p> {
         Linker {
             program,
             draft,
-            errors: Errors::default(),
+            errors: Findings::default(),
             spans: verify::Spans::default(),
             verifiable: false,
             defined: vec![None; count],
@@ -382,7 +343,7 @@ impl<'p> Linker<'p> {
         for def in &draft.defs {
             self.resolve_global_var(def, options);
         }
-        self.verifiable = self.errors.is_empty();
+        self.verifiable = self.errors.errors() == 0;
         let mut versions = Vec::new();
         for def in &draft.defs {
             if let DefKind::FuncDef(func) = &def.kind {
@@ -429,7 +390,7 @@ impl<'p> Linker<'p> {
                 | DefKind::Expose { .. } => {}
             }
         }
-        if self.errors.is_empty() {
+        if self.errors.errors() == 0 {
             self.program.types.append(types, sigs);
         }
     }
@@ -533,7 +494,7 @@ impl<'p> Linker<'p> {
 
     /// A derived type; while there are errors types were not appended and nothing can be derived.
     fn derive(&mut self, ctor: Type) -> TypeId {
-        if self.errors.is_empty() { self.program.types.intern(ctor) } else { TypeId(0) }
+        if self.errors.errors() == 0 { self.program.types.intern(ctor) } else { TypeId(0) }
     }
 
     fn lookup_program(&mut self, sym: Sym) -> Option<Entity> {
@@ -565,8 +526,8 @@ impl<'p> Linker<'p> {
 
     #[cold]
     fn wrong(&mut self, use_: Use, entity: Option<Entity>, wanted: &str) {
-        if self.errors.is_full() {
-            return;
+        if !self.errors.has_room() {
+            return self.errors.count_error(use_.span);
         }
         let text = self.sym_text(use_.sym);
         let place = self.places[use_.sym.index()];
@@ -689,9 +650,9 @@ impl<'p> Body<'_, 'p> {
         self.block_vars = start..start + count;
         let mut params = Vec::with_capacity(block.params.len());
         for &(ty, name) in &block.params {
-            let errors = self.linker.errors.len();
+            let errors = self.linker.errors.errors();
             let ty = self.linker.ty(ty);
-            let ty = if self.linker.errors.len() > errors { Var::UNTYPED } else { ty };
+            let ty = if self.linker.errors.errors() > errors { Var::UNTYPED } else { ty };
             params.push(self.new_var(name, ty));
         }
         let ref_void = self.linker.program.predefined.ref_void;
@@ -708,7 +669,7 @@ impl<'p> Body<'_, 'p> {
     }
 
     fn inst(&mut self, index: usize, inst: &Inst<Unlinked>) -> Inst<Linked> {
-        let errors = self.linker.errors.len();
+        let errors = self.linker.errors.errors();
         let results = inst.results.iter().map(|&name| self.new_var(name, Var::UNTYPED)).collect();
         let id = match inst.name {
             Some(name) => self.linker.id_of_sym(name.sym),
@@ -728,7 +689,7 @@ impl<'p> Body<'_, 'p> {
         linked.keepalives =
             inst.keepalives.as_ref().map(|list| list.iter().map(|&var| self.value(var)).collect());
         linked.attrs = inst.attrs;
-        if self.linker.errors.len() > errors {
+        if self.linker.errors.errors() > errors {
             self.linker.spans.broken.insert((self.ver, self.block, InstIdx::new(index)));
         }
         linked
@@ -776,8 +737,8 @@ impl<'p> Body<'_, 'p> {
 
     #[cold]
     fn other_block(&mut self, use_: Use) {
-        if self.linker.errors.is_full() {
-            return;
+        if !self.linker.errors.has_room() {
+            return self.linker.errors.count_error(use_.span);
         }
         let text = self.linker.sym_text(use_.sym);
         let place = self.linker.places[use_.sym.index()];
@@ -791,8 +752,8 @@ impl<'p> Body<'_, 'p> {
 
     #[cold]
     fn other_function(&mut self, use_: Use) {
-        if self.linker.errors.is_full() {
-            return;
+        if !self.linker.errors.has_room() {
+            return self.linker.errors.count_error(use_.span);
         }
         let text = self.linker.sym_text(use_.sym);
         let message = format!("{text} belongs to another function version");
@@ -802,8 +763,8 @@ impl<'p> Body<'_, 'p> {
     /// `%x` that this block does not define: if another block of the version has one, say so.
     #[cold]
     fn unknown_variable(&mut self, use_: Use) {
-        if self.linker.errors.is_full() {
-            return;
+        if !self.linker.errors.has_room() {
+            return self.linker.errors.count_error(use_.span);
         }
         let text = self.linker.sym_text(use_.sym);
         let elsewhere = self.same_name_elsewhere(use_.sym);

@@ -17,7 +17,12 @@ pub(crate) fn lanes(here: &Here<'_>, info: &LaneInfo) -> Flow {
     let (from_words, to_words) = (info.from.words(), info.to.words());
     for lane in 0..info.lanes {
         let a = get(here, info.from, info.a + lane * from_words);
-        let b = if info.b == NONE { 0 } else { get(here, info.from, info.b + lane * from_words) };
+        let b = match info.op {
+            _ if info.b == NONE => 0,
+            // The amount; lenient loading admits shorter integers than the value, and its low word is all that counts.
+            Op::Shl | Op::LShr | Op::AShr => here.get(info.b + lane * from_words).into(),
+            _ => get(here, info.from, info.b + lane * from_words),
+        };
         let Some(result) = operate(info.op, info.from, info.to, a, b) else {
             return Flow::failed(info.exc, Ub::DivideByZero);
         };

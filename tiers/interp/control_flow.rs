@@ -138,10 +138,10 @@ pub(crate) fn ret<'c>(
     Ok(Running { code, slots, fp: below, sp: frame.sp.get(), pc })
 }
 
-/// The function of a callee word, if it has the wanted signature.
+/// The function of a callee word, if it has the wanted signature (in lenient mode, one that passes the same words).
 fn callee(rt: &Runtime, word: u64, call: &CallInfo) -> Result<FuncId, Flow> {
     func_of_word(word, rt.funcs.len())
-        .filter(|&func| rt.func(func).sig == call.sig)
+        .filter(|&func| rt.sig_fits(rt.func(func).sig, call.sig))
         .ok_or(Flow::Stop(Event::Undefined(Ub::BadCallee)))
 }
 
@@ -363,7 +363,7 @@ pub fn check_bind(
     let ready = rt.stacks.get(stack).is_some_and(|stack| stack.state == StackState::Ready);
     let expected = expected_types(codes, rt, stack);
     let fits = match resumption {
-        Resumption::Values { types, .. } => expected == Some(types.as_slice()),
+        Resumption::Values { types, .. } => expected.is_some_and(|expected| rt.types_fit(types, expected)),
         Resumption::Exception(_) => expected.is_some(),
     };
     if !ready || !fits {

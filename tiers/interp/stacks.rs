@@ -186,7 +186,8 @@ fn new_stack(
     thread: &mut Thread,
 ) -> Result<Flow, FuncId> {
     let word = here.get(here.code.list(info.args)[0]);
-    let func = func_of_word(word, rt.funcs.len()).filter(|&func| Some(rt.func(func).sig) == info.sig);
+    let func = func_of_word(word, rt.funcs.len())
+        .filter(|&func| info.sig.is_some_and(|sig| rt.sig_fits(rt.func(func).sig, sig)));
     let Some(func) = func else { return Ok(Flow::Stop(Event::Undefined(Ub::BadCallee))) };
     if codes.get(current[func.index()] as usize).is_none() {
         return Err(func);

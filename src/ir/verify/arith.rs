@@ -87,7 +87,12 @@ impl Body<'_, '_> {
             }
             _ => (lane.is_fp(), code::FP_CMP_TYPE, "float, double and vectors of them"),
         };
-        if fits {
+        // Lenient mode: pointers compared as the signed integers of their size.
+        let signed_pointers = rule == Rule::IntCmp && lane.is_pointer() && self.cx.options.lenient;
+        if signed_pointers {
+            self.doubtful_type(code, 0, wants, Severity::Warning);
+        }
+        if fits || signed_pointers {
             self.want_arg(inst, args, 0, ty);
             self.want_arg(inst, args, 1, ty);
         } else {
@@ -128,7 +133,7 @@ impl Body<'_, '_> {
     fn conversion_fault(&self, rule: Rule, from: &Type, to: &Type) -> Option<(Code, Severity, &'static str)> {
         use crate::types::TypeCtor::{Double, Float, FuncRef, IRef, Int, Ref};
         // Conversions that change nothing are harmless, so the lenient mode lets them pass.
-        let same_width = if self.cx.options.lenient { Severity::Warning } else { Severity::Error };
+        let same_width = self.cx.lenient_severity();
         let unequal = |m: u32, n: u32| if m == n { same_width } else { Severity::Error };
         let address = |ty: &Type| ty.is_pointer() || matches!(ty, Int(_));
         let fault = |code, text| Some((code, Severity::Error, text));

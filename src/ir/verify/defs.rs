@@ -72,7 +72,8 @@ impl Cx<'_> {
                     let referent = self.ty(referent);
                     let message = format!("{} points to {referent}, which is not native-safe", name(self));
                     let span = self.type_span(new, Some(0));
-                    let diagnostic = Diagnostic::error(code::UPTR_REFERENT, span, message);
+                    let mut diagnostic = Diagnostic::error(code::UPTR_REFERENT, span, message);
+                    diagnostic.severity = self.lenient_severity();
                     self.out.push(diagnostic.label("not native-safe"));
                 }
             }

@@ -41,12 +41,14 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::diag::Diagnostic;
+pub use facts::interchangeable;
+
+use crate::diag::Findings;
 use crate::draft::Draft;
-use crate::ids::{BlockIdx, FuncVerId, InstIdx};
+use crate::ids::{BlockIdx, ConstId, FuncVerId, InstIdx, TypeId};
 use crate::program::{Mark, Program, Var};
 use facts::{Derived, Facts};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How strictly to check.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,19 +88,22 @@ struct Cx<'a> {
     options: Options,
     facts: Facts,
     derived: Derived,
-    out: Vec<Diagnostic>,
+    out: Findings,
+    /// Lenient mode: constants made of others, see [`Cx::retyped`].
+    retyped: BTreeMap<(ConstId, TypeId), ConstId>,
 }
 
 /// Checks everything that was appended to `program` since `mark` and writes the types of instruction results into the
-/// new function versions. `draft` and `spans` give places for the diagnostics, which come in textual order. The bundle
-/// is good when none of them is an error.
+/// new function versions. `draft` and `spans` give places for the diagnostics, which are added to those found before. The
+/// bundle is good when none of them is an error.
 pub fn verify(
     program: &mut Program,
     mark: &Mark,
     draft: &Draft,
     spans: &Spans,
     options: Options,
-) -> Vec<Diagnostic> {
+    found: Findings,
+) -> Findings {
     let mut cx = Cx {
         program,
         mark,
@@ -107,7 +112,8 @@ pub fn verify(
         options,
         facts: Facts::default(),
         derived: Derived::default(),
-        out: Vec::new(),
+        out: found,
+        retyped: BTreeMap::new(),
     };
     cx.check_types();
     cx.check_sigs();
@@ -115,7 +121,6 @@ pub fn verify(
     cx.check_globals();
     cx.check_exposes();
     cx.check_func_vers();
-    cx.out.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
     cx.out
 }
 

@@ -2,7 +2,7 @@
 
 use super::Cx;
 use crate::codes::verify as code;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Severity, Span};
 use crate::draft::{ConstCtor, DefKind};
 use crate::ids::{ConstId, TypeId};
 use crate::inst::{Use, Value};
@@ -142,19 +142,33 @@ impl Cx<'_> {
             };
             let cyclic = matches!(value, Value::Const(id) if recursive(index) && recursive(id.index()));
             if !cyclic && !types.same(have, want) {
-                self.bad_member(new, n, value, have, want);
+                let replacement = self.retyped(value, want);
+                self.bad_member(new, n, value, (have, want), replacement.is_some());
+                if let (Some(constant), ConstCtor::List(members)) =
+                    (replacement, &mut self.program.consts[index].ctor)
+                {
+                    members[n] = Value::Const(constant);
+                }
             }
         }
     }
 
     #[cold]
-    fn bad_member(&mut self, new: usize, n: usize, value: Value, have: TypeId, want: TypeId) {
+    fn bad_member(
+        &mut self,
+        new: usize,
+        n: usize,
+        value: Value,
+        (have, want): (TypeId, TypeId),
+        is_replaced: bool,
+    ) {
         let (name, have_name, want_name) = (self.global_name(value), self.ty(have), self.ty(want));
         let message = format!("{name} has type {have_name}, but member {n} is {want_name}");
         let mut diagnostic = Diagnostic::error(code::CONST_MEMBER_TYPE, self.member_span(new, n), message)
             .label(format!("this is {have_name}"))
             .also(self.global_span(value), format!("{name} is defined here"));
-        diagnostic.severity = self.mismatch_severity(have, want);
+        diagnostic.severity =
+            if is_replaced { Severity::Warning } else { self.mismatch_severity(have, want) };
         self.out.push(diagnostic);
     }
 
@@ -276,7 +290,7 @@ impl Cx<'_> {
 }
 
 /// Whether a literal is a value of `int<width>` read as signed or as unsigned.
-fn int_fits(width: u32, negative: bool, magnitude: u128) -> bool {
+pub(super) fn int_fits(width: u32, negative: bool, magnitude: u128) -> bool {
     match (negative, width) {
         // An ill-formed width is reported at the type.
         (_, 0) => true,
