@@ -89,7 +89,7 @@ impl Unit {
         let x = x ^ hash;
         let wide = i128::from(x).wrapping_mul(self.factor.into()).wrapping_add(self.offset.into());
         let x = (wide >> (x & 31)) as i64 ^ (wide >> 63) as i64;
-        let x = if x as u64 % 3 == 0 { x.wrapping_neg() } else { x.wrapping_add(self.offset) };
+        let x = if (x as u64).is_multiple_of(3) { x.wrapping_neg() } else { x.wrapping_add(self.offset) };
         let sum = self.text.bytes().fold(7i64, |sum, byte| sum.wrapping_mul(131).wrapping_add(byte.into()));
         let x = x.wrapping_add(sum);
         self.value += self.small;

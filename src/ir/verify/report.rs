@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Severity, Span};
 use crate::draft::{ConstCtor, Def, DefKind};
 use crate::ids::*;
 use crate::inst::{Dest, Inst, Linked, Unlinked, Use, Value};
-use crate::program::Entity;
+use crate::program::Const;
 use crate::table::Op;
 use crate::types::Type;
 
@@ -145,8 +145,8 @@ impl<'a> Cx<'a> {
             return Some(known);
         }
         let made = ConstId::new(self.program.consts.len());
-        let mut constant = constant.clone();
-        (constant.id, constant.ty) = (self.program.define(Entity::Const(made)), want);
+        // Nobody needs to name it; an id would be one that the bundle does not have elsewhere.
+        let constant = Const { id: MuId::NONE, ty: want, ..constant.clone() };
         self.program.consts.push(constant);
         self.retyped.insert(key, made);
         Some(made)
