@@ -105,6 +105,11 @@ fn diagnostics() {
 }
 
 #[test]
+fn brackets_that_are_not_closed() {
+    insta::assert_snapshot!(everything(&["check", "tests/cli/unbalanced.uir"]));
+}
+
+#[test]
 fn check_goes_on_after_a_bundle_with_errors() {
     let text = everything(&[
         "check",
@@ -116,6 +121,47 @@ fn check_goes_on_after_a_bundle_with_errors() {
     insta::assert_snapshot!(text);
     assert_eq!(code(&["check", "examples/gcd.uir"]), 0);
     assert_eq!(code(&["check", "tests/cli/errors.uir", "examples/gcd.uir"]), 126);
+}
+
+#[test]
+fn what_is_not_shown_is_counted() {
+    let folder = folder("many");
+    let path = folder.join("many.uir");
+    let line = |_| "        %x = ADD <@i32> @one @one\n".to_owned();
+    let wrong = |n: usize, operand: &str| {
+        let body: String =
+            (0..n).map(line).enumerate().map(|(i, text)| text.replace("%x", &format!("%x{i}"))).collect();
+        let text = format!(
+            ".typedef @i32 = int<32>\n.typedef @i64 = int<64>\n.typedef @r32 = ref<@i32>\n.typedef @r64 = ref<@i64>\n\
+             .const @one <@i64> = 1\n.const @null <@r64> = NULL\n.funcsig @s = () -> ()\n\
+             .funcdef @f VERSION %v <@s> {{\n    %e():\n{body}        RET ()\n}}\n"
+        );
+        text.replace("@one @one", operand)
+    };
+    let check = |text: &str, options: &[&str]| {
+        std::fs::write(&path, text).unwrap();
+        let output = output(&[&["check", "--error-format=short", path.to_str().unwrap()], options].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let last = said.lines().last().unwrap_or("").to_owned();
+        (output.status.code(), said.lines().count(), last)
+    };
+    // Two errors in each instruction; of the verifier, of the linker, and of both.
+    let (code, lines, last) = check(&wrong(150, "@one @one"), &[]);
+    assert_eq!((code, lines), (Some(126), 201));
+    assert!(last.ends_with("error[MU-E1031]: 100 more errors are not shown"), "{last}");
+    let (_, lines, last) = check(&wrong(1000, "@no @nothing"), &[]);
+    assert!(lines == 201 && last.ends_with(": 1800 more errors are not shown"), "{last}");
+    let (_, lines, last) = check(&wrong(100, "@one @one"), &[]);
+    assert!(lines == 200 && last.contains("error[MU-E3101]"), "{last}");
+    let (_, lines, last) = check(&(wrong(100, "@one @one") + ".global @g <@gone>\n"), &[]);
+    assert!(lines == 201 && last.ends_with(": 1 more error is not shown"), "{last}");
+    // Warnings do not stand in the way of errors.
+    let warned = wrong(1200, "@one @one").replace("ADD <@i32> @one @one", "EQ <@r32> @null @null");
+    let (code, lines, last) = check(&warned, &["--lenient"]);
+    assert!(code == Some(0) && lines == 1001, "{last}");
+    assert!(last.ends_with("warning[MU-E1031]: 1400 more warnings are not shown"), "{last}");
+    let (code, lines, last) = check(&warned.replace("RET ()", "RET @one"), &["--lenient"]);
+    assert!(code == Some(126) && lines == 1 && last.contains("error[MU-E3162]"), "{last}");
 }
 
 #[test]

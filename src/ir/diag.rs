@@ -216,6 +216,16 @@ impl Findings {
     }
 }
 
+/// A name for messages: of a very long one the beginning and the end.
+pub(crate) fn short_name(name: &str) -> String {
+    const MAX: usize = 150;
+    if name.len() <= MAX {
+        return name.to_owned();
+    }
+    let (start, end) = (name.floor_char_boundary(MAX / 2), name.ceil_char_boundary(name.len() - MAX / 2));
+    format!("{}…{}", &name[..start], &name[end..])
+}
+
 /// A source text that spans point into.
 #[derive(Clone, Debug)]
 pub struct Source {

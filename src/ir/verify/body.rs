@@ -41,6 +41,9 @@ impl<'a> Cx<'a> {
     /// Checks every new function version.
     pub fn check_func_vers(&mut self) {
         for new in 0..self.spans.func_vers.len() {
+            if self.is_tainted(self.spans.func_vers.get(new)) {
+                continue;
+            }
             let index = self.mark.func_vers() + new;
             let Some(slot) = self.program.func_vers.get_mut(index) else { return };
             let vars = std::mem::take(&mut Arc::make_mut(slot).vars);

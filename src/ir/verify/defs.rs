@@ -21,7 +21,9 @@ impl Cx<'_> {
     /// Checks every new type definition.
     pub fn check_types(&mut self) {
         for new in 0..self.spans.types.len() {
-            self.check_type(new);
+            if !self.is_tainted(self.spans.types.get(new)) {
+                self.check_type(new);
+            }
         }
         self.check_infinite_types();
     }
@@ -151,7 +153,7 @@ impl Cx<'_> {
         let mut marks = vec![Mark::New; count];
         let mut path: Vec<(usize, usize)> = Vec::new();
         for root in 0..count {
-            if marks[root] != Mark::New {
+            if marks[root] != Mark::New || self.is_tainted(self.spans.types.get(root)) {
                 continue;
             }
             marks[root] = Mark::OnPath(0);
@@ -215,6 +217,9 @@ impl Cx<'_> {
     /// Checks every new signature: variables can have its types.
     pub fn check_sigs(&mut self) {
         for new in 0..self.spans.sigs.len() {
+            if self.is_tainted(self.spans.sigs.get(new)) {
+                continue;
+            }
             let sig = SigId::new(self.mark.sigs() + new);
             let signature = self.program.types.sig(sig);
             let params = signature.params.len();

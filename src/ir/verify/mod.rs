@@ -75,7 +75,9 @@ pub struct Spans {
     pub func_vers: Vec<usize>,
     /// Exposed functions.
     pub exposes: Vec<usize>,
-    /// Instructions with a name that could not be resolved. They are not checked, and their results are untyped.
+    /// Definitions, by index, that refer to a name that could not be resolved, directly or not. They are not checked.
+    pub tainted: BTreeSet<usize>,
+    /// Instructions with such a name. They are not checked, and their results are untyped.
     pub broken: BTreeSet<(FuncVerId, BlockIdx, InstIdx)>,
 }
 
@@ -91,6 +93,13 @@ struct Cx<'a> {
     out: Findings,
     /// Lenient mode: constants made of others, see [`Cx::retyped`].
     retyped: BTreeMap<(ConstId, TypeId), ConstId>,
+}
+
+impl Cx<'_> {
+    /// Whether nothing can be said of a new entity, by the index of its definition: see [`Spans::tainted`].
+    fn is_tainted(&self, def: Option<&usize>) -> bool {
+        !self.spans.tainted.is_empty() && def.is_some_and(|def| self.spans.tainted.contains(def))
+    }
 }
 
 /// Checks everything that was appended to `program` since `mark` and writes the types of instruction results into the

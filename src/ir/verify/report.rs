@@ -5,7 +5,7 @@ use super::body::Body;
 use super::facts::interchangeable;
 use super::values::int_fits;
 use crate::codes::{Code, name, verify as code};
-use crate::diag::{Diagnostic, Severity, Span};
+use crate::diag::{Diagnostic, Severity, Span, short_name};
 use crate::draft::{ConstCtor, Def, DefKind};
 use crate::ids::*;
 use crate::inst::{Dest, Inst, Linked, Unlinked, Use, Value};
@@ -71,7 +71,7 @@ pub(super) enum DestNo {
 impl<'a> Cx<'a> {
     /// A type for messages.
     pub fn ty(&self, ty: TypeId) -> String {
-        self.program.display_type(ty)
+        short_name(&self.program.display_type(ty))
     }
 
     /// The name of a global variable for messages.
@@ -83,7 +83,7 @@ impl<'a> Cx<'a> {
             Value::Func(id) => self.program.funcs[id.index()].id,
             Value::Expose(id) => self.program.exposes[id.index()].id,
         };
-        self.program.display_name(id)
+        short_name(&self.program.display_name(id))
     }
 
     /// Where a global variable is defined.
@@ -218,8 +218,8 @@ impl Body<'_, '_> {
                 let name = self.cx.program.display_name(self.vars[var.index()].id);
                 let block = self.cx.program.display_name(self.ver.blocks[self.block].id);
                 match name.strip_prefix(&block).and_then(|rest| rest.strip_prefix('.')) {
-                    Some(local) => format!("%{local}"),
-                    None => name,
+                    Some(local) => format!("%{}", short_name(local)),
+                    None => short_name(&name),
                 }
             }
             _ => self.cx.global_name(value),
@@ -231,8 +231,8 @@ impl Body<'_, '_> {
         let name = self.cx.program.display_name(self.ver.blocks[block.index()].id);
         let ver = self.cx.program.display_name(self.ver.id);
         match name.strip_prefix(&ver).and_then(|rest| rest.strip_prefix('.')) {
-            Some(local) => format!("%{local}"),
-            None => name,
+            Some(local) => format!("%{}", short_name(local)),
+            None => short_name(&name),
         }
     }
 

@@ -24,7 +24,9 @@ impl Cx<'_> {
     pub fn check_consts(&mut self) {
         let marks = self.check_recursive_consts();
         for new in 0..self.spans.consts.len() {
-            self.check_const(new, &marks);
+            if !self.is_tainted(self.spans.consts.get(new)) {
+                self.check_const(new, &marks);
+            }
         }
     }
 
@@ -179,7 +181,7 @@ impl Cx<'_> {
         let mut marks = vec![Mark::New; count];
         let mut path: Vec<(usize, usize)> = Vec::new();
         for root in 0..count {
-            if marks[root] != Mark::New {
+            if marks[root] != Mark::New || self.is_tainted(self.spans.consts.get(root)) {
                 continue;
             }
             marks[root] = Mark::OnPath(0);
@@ -247,7 +249,8 @@ impl Cx<'_> {
         for new in 0..self.spans.globals.len() {
             let global = &self.program.globals[self.mark.globals() + new];
             let (ty, id, mut span) = (global.ty, global.id, global.span);
-            if !matches!(self.program.types.get(ty), Type::Hybrid { .. }) {
+            let is_hybrid = matches!(self.program.types.get(ty), Type::Hybrid { .. });
+            if !is_hybrid || self.is_tainted(self.spans.globals.get(new)) {
                 continue;
             }
             if let Some(DefKind::Global { ty, .. }) = self.def(self.spans.globals[new]).map(|def| &def.kind) {
@@ -266,6 +269,9 @@ impl Cx<'_> {
     /// Checks every new exposed function.
     pub fn check_exposes(&mut self) {
         for new in 0..self.spans.exposes.len() {
+            if self.is_tainted(self.spans.exposes.get(new)) {
+                continue;
+            }
             let expose = &self.program.exposes[self.mark.exposes() + new];
             let (func, cookie, span) = (expose.func, expose.cookie, expose.span);
             let (mut func_span, mut cookie_span) = (span, span);
