@@ -442,6 +442,9 @@ impl Parser<'_> {
                     );
                 }
                 let token = self.bump();
+                if self.open_strings.contains(&token.start) {
+                    return Ok(ConstCtor::Extern(self.str(token).into()));
+                }
                 match literal::string(self.str(token)) {
                     Ok(symbol) => Ok(ConstCtor::Extern(symbol)),
                     Err(at) => {

@@ -161,6 +161,13 @@ impl Parser<'_> {
             // At the start of a line behind something complete it can be nothing else.
             Kind::LParen if self.tok.first_on_line && self.tok.start == self.statement => true,
             Kind::LParen => self.look_into_parens() == Ahead::Header,
+            // `%name [%exc]:`, whose parentheses are missing.
+            Kind::LBracket => {
+                let mut lexer = self.lexer.clone();
+                matches!(lexer.next_token().kind, Kind::Global | Kind::Local)
+                    && lexer.next_token().kind == Kind::RBracket
+                    && lexer.next_token().kind == Kind::Colon
+            }
             _ => false,
         }
     }

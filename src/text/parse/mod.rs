@@ -133,6 +133,8 @@ struct Parser<'a> {
     last_error: Option<u32>,
     /// Where there were characters without meaning; each was reported, so they are few.
     bad_characters: Vec<u32>,
+    /// Where strings without an end begin, likewise.
+    open_strings: Vec<u32>,
     stopped: bool,
     names_len: usize,
     /// Prefixes of local names, dot included, by [`Scope`].
@@ -159,6 +161,7 @@ impl<'a> Parser<'a> {
             diagnostics: Vec::new(),
             last_error: None,
             bad_characters: Vec::new(),
+            open_strings: Vec::new(),
             stopped: false,
             names_len: 0,
             scopes: Default::default(),
@@ -187,6 +190,7 @@ impl<'a> Parser<'a> {
                 _ if self.stopped => return self.eof(),
                 Kind::BadCharacters => self.report_bad_characters(token),
                 Kind::OpenString => {
+                    self.open_strings.push(token.start);
                     self.report(
                         Diagnostic::error(
                             codes::UNTERMINATED_STRING,
