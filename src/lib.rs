@@ -179,11 +179,7 @@ impl Mu {
     /// Makes warnings of what lenient mode lets pass in a text.
     pub(crate) fn soften(&self, diagnostics: &mut [Diagnostic]) {
         if self.machine.rt.config.lenient {
-            for diagnostic in diagnostics {
-                if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
-                    diagnostic.severity = Severity::Warning;
-                }
-            }
+            mu_text::soften(diagnostics);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The `mu` command from outside: help, diagnostics in their three forms, stack traces, traces, an exit code for every
 //! outcome, and streams that nobody reads.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -66,10 +67,18 @@ fn help() {
 
 #[test]
 fn wrong_command_lines_exit_with_127() {
-    let lines: [&[&str]; 12] = [
+    let lines: [&[&str]; 20] = [
         &["frobnicate"],
         &["run"],
         &["run", "tests/cli/outcomes.uir", "--heap=7X"],
+        &["run", "tests/cli/list.uir", "--stack-size=1.5K"],
+        &["run", "tests/cli/list.uir", "--fuel=1KB"],
+        &["run", "tests/cli/list.uir", "--fuel=99999999T"],
+        &["run", "tests/cli/list.uir", "--preempt=often"],
+        &["run", "tests/cli/list.uir", "--gc-stress=every:0"],
+        &["run", "tests/cli/list.uir", "--gc-stress=move,never"],
+        &["run", "tests/cli/list.uir", "--hail"],
+        &["run", "tests/cli/list.uir", "--hail=/nonexistent/file.hail"],
         &["run", "/nonexistent/file.uir"],
         &["run", "tests/cli/outcomes.uir"],
         &["run", "tests/cli/outcomes.uir", "--entry", "dvi", "--", "1", "2"],
@@ -96,6 +105,11 @@ fn diagnostics() {
 }
 
 #[test]
+fn brackets_that_are_not_closed() {
+    insta::assert_snapshot!(everything(&["check", "tests/cli/unbalanced.uir"]));
+}
+
+#[test]
 fn check_goes_on_after_a_bundle_with_errors() {
     let text = everything(&[
         "check",
@@ -107,6 +121,47 @@ fn check_goes_on_after_a_bundle_with_errors() {
     insta::assert_snapshot!(text);
     assert_eq!(code(&["check", "examples/gcd.uir"]), 0);
     assert_eq!(code(&["check", "tests/cli/errors.uir", "examples/gcd.uir"]), 126);
+}
+
+#[test]
+fn what_is_not_shown_is_counted() {
+    let folder = folder("many");
+    let path = folder.join("many.uir");
+    let line = |_| "        %x = ADD <@i32> @one @one\n".to_owned();
+    let wrong = |n: usize, operand: &str| {
+        let body: String =
+            (0..n).map(line).enumerate().map(|(i, text)| text.replace("%x", &format!("%x{i}"))).collect();
+        let text = format!(
+            ".typedef @i32 = int<32>\n.typedef @i64 = int<64>\n.typedef @r32 = ref<@i32>\n.typedef @r64 = ref<@i64>\n\
+             .const @one <@i64> = 1\n.const @null <@r64> = NULL\n.funcsig @s = () -> ()\n\
+             .funcdef @f VERSION %v <@s> {{\n    %e():\n{body}        RET ()\n}}\n"
+        );
+        text.replace("@one @one", operand)
+    };
+    let check = |text: &str, options: &[&str]| {
+        std::fs::write(&path, text).unwrap();
+        let output = output(&[&["check", "--error-format=short", path.to_str().unwrap()], options].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let last = said.lines().last().unwrap_or("").to_owned();
+        (output.status.code(), said.lines().count(), last)
+    };
+    // Two errors in each instruction; of the verifier, of the linker, and of both.
+    let (code, lines, last) = check(&wrong(150, "@one @one"), &[]);
+    assert_eq!((code, lines), (Some(126), 201));
+    assert!(last.ends_with("error[MU-E1031]: 100 more errors are not shown"), "{last}");
+    let (_, lines, last) = check(&wrong(1000, "@no @nothing"), &[]);
+    assert!(lines == 201 && last.ends_with(": 1800 more errors are not shown"), "{last}");
+    let (_, lines, last) = check(&wrong(100, "@one @one"), &[]);
+    assert!(lines == 200 && last.contains("error[MU-E3101]"), "{last}");
+    let (_, lines, last) = check(&(wrong(100, "@one @one") + ".global @g <@gone>\n"), &[]);
+    assert!(lines == 201 && last.ends_with(": 1 more error is not shown"), "{last}");
+    // Warnings do not stand in the way of errors.
+    let warned = wrong(1200, "@one @one").replace("ADD <@i32> @one @one", "EQ <@r32> @null @null");
+    let (code, lines, last) = check(&warned, &["--lenient"]);
+    assert!(code == Some(0) && lines == 1001, "{last}");
+    assert!(last.ends_with("warning[MU-E1031]: 1400 more warnings are not shown"), "{last}");
+    let (code, lines, last) = check(&warned.replace("RET ()", "RET @one"), &["--lenient"]);
+    assert!(code == Some(126) && lines == 1 && last.contains("error[MU-E3162]"), "{last}");
 }
 
 #[test]
@@ -250,27 +305,136 @@ fn traces() {
     assert_eq!(everything(line), everything(line));
 }
 
+/// What `--stats` says, by name, and the standard output.
+fn statistics_of(args: &[&str]) -> (BTreeMap<String, String>, String) {
+    let output = output(&[&["run", "--stats"], args].concat());
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let line = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{stderr}"));
+        (name.trim().to_owned(), value.to_owned())
+    };
+    (stderr.lines().map(line).collect(), stdout)
+}
+
 #[test]
 fn statistics() {
-    let output = output(&["run", "examples/generator.uir", "--stats", "--", "10"]);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    let value = |name: &str| {
-        let line =
-            stderr.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {stderr}"));
-        line[name.len()..].trim().to_owned()
-    };
+    let (stats, _) = statistics_of(&["examples/generator.uir", "--", "10"]);
     for (name, expected) in [
         ("instructions", "81"), // 11 and 7 for each number
         ("heap objects", "1"),
         ("heap bytes", "0"),
         ("stacks created", "2"),
         ("versions decoded", "3"),
+        ("collections", "0"),
     ] {
-        assert_eq!(value(name), expected, "{name}");
+        assert_eq!(stats[name], expected, "{name}");
     }
-    for name in ["seconds", "ns/instruction", "million/s"] {
-        assert!(value(name).parse::<f64>().unwrap() > 0.0, "{name}");
+    for name in ["seconds", "ns/instruction", "million/s", "heap bytes handed out"] {
+        assert!(stats[name].parse::<f64>().unwrap() > 0.0, "{name}");
     }
+    assert!(!stats.contains_key("pause seconds, max") && !stats.contains_key("stress modes"));
+}
+
+#[test]
+fn hail_scripts_are_loaded_after_the_bundles() {
+    let (bundle, hail) = ("tests/cli/list.uir", "tests/cli/list.hail");
+    let lines: [&[&str]; 5] = [
+        &["run", bundle, "--hail", hail],
+        &["run", "--hail", hail, bundle, "--hail", hail],
+        &["run", bundle, "--hail", "tests/cli/wrong.hail"],
+        &["check", bundle, "--hail", "tests/cli/wrong.hail", "--hail", hail, "--error-format=short"],
+        &["check", "--hail", hail, bundle],
+    ];
+    insta::assert_snapshot!(all(&lines));
+    // Lenient mode warns of the number that does not fit, at its place.
+    let folder = folder("hail");
+    let wide = folder.join("wide.hail");
+    std::fs::write(&wide, ".init @wide = 0x1ffffffffffffffff\n").unwrap();
+    let uir = folder.join("wide.uir");
+    std::fs::write(&uir, ".typedef @i64 = int<64>\n.global @wide <@i64>\n").unwrap();
+    let line = ["check", uir.to_str().unwrap(), "--hail", wide.to_str().unwrap(), "--error-format=short"];
+    assert_eq!(code(&line), 126);
+    let lenient = output(&[&line[..], &["--lenient"]].concat());
+    let said = String::from_utf8(lenient.stderr).unwrap();
+    assert_eq!(lenient.status.code(), Some(0), "{said}");
+    assert!(said.contains("wide.hail:1:15: warning[MU-E50"), "{said}");
+}
+
+#[test]
+fn stress_modes_say_what_they_forced() {
+    let line = |options: &[&'static str]| -> (BTreeMap<String, String>, String) {
+        let list = ["tests/cli/list.uir", "--hail=tests/cli/list.hail", "--entry=build", "--verify-heap"];
+        statistics_of(&[&list[..], options, &["--", "10"]].concat())
+    };
+    let (calm, result) = line(&[]);
+    assert_eq!((calm["collections"].as_str(), result.as_str()), ("0", "97\n"));
+    let (moved, result) = line(&["--gc-stress=every:2,move"]);
+    assert_eq!((moved["collections"].as_str(), result.as_str()), ("5", "97\n"));
+    assert_eq!(
+        (moved["stress at allocations"].as_str(), moved["stress modes"].as_str()),
+        ("5", "every:2,move")
+    );
+    // The two objects of the script, and those made before each collection.
+    assert_eq!(moved["objects moved"], (3 + 5 + 7 + 9 + 11).to_string());
+    assert_eq!((moved["live objects"].as_str(), moved["live bytes"].as_str()), ("11", "176"));
+    let number = |stats: &BTreeMap<String, String>, name: &str| stats[name].parse::<f64>().unwrap();
+    assert!(number(&moved, "pause seconds, max") <= number(&moved, "pause seconds, total"));
+    assert!(number(&moved, "pause seconds, max") > 0.0);
+    let (everywhere, result) = line(&["--gc-stress=safepoint"]);
+    assert!(number(&everywhere, "stress at safepoints") > 20.0 && result == "97\n", "{everywhere:?}");
+    assert_eq!(everywhere["stress at safepoints"], everywhere["collections"]);
+    // The third allocation fails, and its exceptional edge is taken.
+    let (failed, result) = line(&["--gc-stress=fail:3"]);
+    assert_eq!((failed["stress failures"].as_str(), result.as_str()), ("1", "-1\n"));
+    let (never, result) = line(&["--gc-stress=fail:11"]);
+    assert_eq!((never["stress failures"].as_str(), result.as_str()), ("0", "97\n"));
+}
+
+#[test]
+fn sizes_and_counts_have_units() {
+    let list = |options: &[&'static str]| {
+        everything(&[&["run", "tests/cli/list.uir", "--entry=build"], options, &["--", "100000"]].concat())
+    };
+    // 2.4 MB of nodes.
+    assert!(list(&["--heap=1M"]).contains("\n-1\n"));
+    assert!(list(&["--heap=16MiB"]).contains("\n5000050000\n"));
+    assert!(list(&["--fuel=2K"]).contains("after 2000 instructions"));
+    assert!(list(&["--fuel=1M"]).contains("after 1000000 instructions"));
+    assert!(list(&["--fuel=1T"]).contains("\n5000050000\n"));
+    for stack in ["--stack-size=64K", "--stack=65536"] {
+        let shallow = run("bottomless", &[stack, "--stats"], &["7"]);
+        let deep = run("bottomless", &["--stack-size=2M", "--stats"], &["7"]);
+        let instructions = |line: &[&str]| {
+            let text = everything(line);
+            let line = text.lines().find(|line| line.starts_with("instructions")).unwrap_or("").to_owned();
+            line.rsplit(' ').next().unwrap_or("").parse::<u64>().unwrap()
+        };
+        assert!(instructions(&shallow) * 16 < instructions(&deep), "{stack}");
+    }
+}
+
+#[test]
+fn the_options_of_scripts_and_programs_are_the_same() {
+    let help = |command: &str| String::from_utf8(output(&[command, "--help"]).stdout).unwrap();
+    let (run, test) = (help("run"), help("test"));
+    for option in ["--heap <SIZE>", "--stack-size <SIZE>", "--gc-stress <MODES>", "--verify-heap"] {
+        assert!(run.contains(option) && test.contains(option), "{option}");
+    }
+    let script = folder("scripts").join("hungry.uir");
+    std::fs::write(
+        &script,
+        "//! spec: instruction-set#memory-allocation\n.typedef @i8 = int<8>\n.typedef @big = array<@i8 2000000>\n\
+         .funcsig @sig = () -> ()\n.funcdef @f VERSION %v <@sig> {\n%e(): %x = NEW <@big>\nRET ()\n}\n//! call @f() => ()\n",
+    )
+    .unwrap();
+    let script = script.to_str().unwrap();
+    assert_eq!(code(&["test", script]), 0);
+    assert_eq!(code(&["test", "--heap=1M", script]), 1);
+    assert_eq!(code(&["test", "--gc-stress=fail:1", script]), 1);
+    assert_eq!(code(&["test", "--stack-size=big", script]), 127);
+    let counted = everything(&["test", "--gc-stress=every:1", "--verify-heap", script]);
+    assert!(counted.contains("1 passed, 0 failed; 2 assertions, 1 collections"), "{counted}");
 }
 
 #[test]
@@ -308,6 +472,15 @@ fn fmt() {
     let input = std::fs::File::open(path).unwrap();
     let piped = mu(&["fmt", "-"]).stdin(input).output().unwrap();
     assert_eq!((piped.status.code(), &piped.stdout), (Some(0), &stdout.stdout));
+
+    // What only lenient mode loads is formatted only there.
+    let infinite = folder.join("infinite.uir");
+    std::fs::write(&infinite, "  .typedef @f = float\n.const @c <@f> = 1e99f\n").unwrap();
+    let infinite = infinite.to_str().unwrap();
+    assert_eq!(
+        (code(&["fmt", "--check", infinite]), code(&["fmt", "--check", "--lenient", infinite])),
+        (126, 1)
+    );
 
     assert_eq!(code(&["fmt", path]), 0);
     assert_eq!(std::fs::read(path).unwrap(), stdout.stdout);

@@ -534,15 +534,19 @@ fn a_long_name() {
 #[test]
 fn local_names_in_a_function_with_a_long_name() {
     // Local names are sugar for global ones, so each costs as much as the names around it.
-    check("local names of a long name", 10_000, Expect::Runs, |n| {
-        let name = "f".repeat(10_000);
-        let mut text = String::from(HEAD);
-        writeln!(text, ".funcdef @{name} VERSION %v <@main.sig> {{ %entry():").unwrap();
-        (0..n).for_each(|i| writeln!(text, "%x{i} = ADD <@i64> @seven @zero").unwrap());
-        text += "RET @seven }\n";
-        text += &main_with("");
-        text
-    });
+    check("local names of a long name", 10_000, Expect::Runs, |n| locals_of_a_long_name(n, 5_000));
+    // A megabyte that would stand for one gigabyte of names.
+    load(&locals_of_a_long_name(60_000, 16_000), Expect::Fails("MU-E1029"));
+}
+
+fn locals_of_a_long_name(n: usize, length: usize) -> String {
+    let name = "f".repeat(length);
+    let mut text = String::from(HEAD);
+    writeln!(text, ".funcdef @{name} VERSION %v <@main.sig> {{ %entry():").unwrap();
+    (0..n).for_each(|i| writeln!(text, "%x{i} = ADD <@i64> @seven @zero").unwrap());
+    text += "RET @seven }\n";
+    text += &main_with("");
+    text
 }
 
 #[test]

@@ -1,22 +1,16 @@
 //! `mu cat`: loads bundles into one instance and prints the canonical form of everything they define.
 
 use super::exit::Exit;
-use super::options::{self, InstanceArgs, ReportArgs};
+use super::options::{self, Input, LoadArgs, WARNINGS_SHOWN};
 use super::output::{self, Failure};
 use clap::Args;
-use std::path::PathBuf;
 
 /// Arguments of `mu cat`.
 #[derive(Args)]
 #[command(after_help = help())]
 pub struct CatArgs {
-    /// Bundles, loaded in this order into one instance; `-` is the standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
     #[command(flatten)]
-    instance: InstanceArgs,
-    #[command(flatten)]
-    report: ReportArgs,
+    load: LoadArgs,
 }
 
 fn help() -> String {
@@ -33,12 +27,12 @@ Examples:
 
 /// Runs the command.
 pub fn main(args: &CatArgs) -> u8 {
-    let reporter = args.report.reporter();
+    let reporter = args.load.report.reporter();
     let result = || -> Result<Exit, Failure> {
-        let bundles = options::read_bundles(&args.files)?;
-        let mut mu = options::instance(args.instance.config(), u64::MAX)?;
+        let bundles = Input::read_bundles(&args.load.files)?;
+        let mut mu = options::instance(args.load.instance.config(), u64::MAX)?;
         for bundle in &bundles {
-            if !options::load(&mut mu, bundle, &reporter) {
+            if !bundle.load(&mut mu, &reporter, WARNINGS_SHOWN) {
                 return Ok(Exit::Bundle);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! * A C-like main, of signature `(int<32> uptr<uptr<int<8>>>) -> (int<32>)`, receives argc and argv as a C program
 //!   does: argv\[0\] is the name of the first file, every text ends with a NUL character, argv\[argc\] is NULL. The memory
-//!   lives as long as the [`Call`]. Its result is the exit code.
+//!   lives as long as the [`Call`]. Its result is the exit code. Clients also write the arrays of C as hybrids without
+//!   fixed part, `uptr<hybrid<uptr<hybrid<int<8>>>>>`, and the result as `int<64>`.
 //! * Any other function receives one value per argument, read by the type of the parameter: `42`, `-1`, `0xff`, `1.5`,
 //!   `nan`, `{1, 2}`, `null`, `@f`. Integers must fit their type, as signed or as unsigned numbers.
 
@@ -76,11 +77,18 @@ fn c_like_main(mu: &Mu, func: FuncId) -> Option<(TypeId, TypeId)> {
     let types = &mu.program().types;
     let &[argc, argv] = mu.params(func) else { return None };
     let &[result] = mu.returns(func) else { return None };
-    let Type::UPtr(text) = *types.get(argv) else { return None };
-    let Type::UPtr(character) = *types.get(text) else { return None };
-    let matches = [(argc, Type::Int(32)), (result, Type::Int(32)), (character, Type::Int(8))]
-        .iter()
-        .all(|(ty, wanted)| types.get(*ty) == wanted);
+    // What a pointer points to: the element, where it is written as an array without length.
+    let pointee = |pointer: TypeId| match *types.get(pointer) {
+        Type::UPtr(to) => match types.get(to) {
+            Type::Hybrid { fixed, var } if fixed.is_empty() => Some(*var),
+            _ => Some(to),
+        },
+        _ => None,
+    };
+    let character = pointee(pointee(argv)?)?;
+    let matches = *types.get(argc) == Type::Int(32)
+        && *types.get(character) == Type::Int(8)
+        && matches!(types.get(result), Type::Int(32 | 64));
     matches.then_some((argc, argv))
 }
 

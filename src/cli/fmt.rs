@@ -3,7 +3,7 @@
 //! A file that does not parse is reported and left alone. Files that are formatted already are not written.
 
 use super::exit::Exit;
-use super::options::{self, Bundle, ReportArgs};
+use super::options::{Input, Kind, LenientArgs, ReportArgs};
 use super::output::{self, Failure};
 use super::render::Reporter;
 use clap::Args;
@@ -23,6 +23,8 @@ pub struct FmtArgs {
     /// Print the formatted text instead of changing the files
     #[arg(long)]
     stdout: bool,
+    #[command(flatten)]
+    lenient: LenientArgs,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -60,8 +62,8 @@ pub fn main(args: &FmtArgs) -> u8 {
 }
 
 fn format_file(args: &FmtArgs, path: &Path, reporter: &Reporter) -> Result<Exit, Failure> {
-    let Bundle { name, text } = options::read_bundle(path)?;
-    let formatted = match mu_vm::text::format(&text) {
+    let Input { name, text, .. } = Input::read(path, Kind::Bundle)?;
+    let formatted = match mu_vm::text::format(&text, args.lenient.lenient) {
         Ok(formatted) => formatted,
         Err(diagnostics) => {
             // The spans have source 0.

@@ -9,8 +9,8 @@
 //! | [`explain`] | `mu explain`: error codes, instructions, types, undefined behaviours, from the tables |
 //! | [`test`]    | `mu test`: run conformance scripts                                             |
 //!
-//! Around them: [`exit`] has the exit codes, [`render`] turns diagnostics into text, [`report`] does it for outcomes of
-//! threads, [`trace`] writes `--trace` lines, [`entry`] fits the command line to the entry function, [`output`] reads
+//! Around them: [`options`] has the options that several commands share, [`exit`] the exit codes, [`render`] turns diagnostics into text, [`report`] does it for outcomes of
+//! threads, [`trace`] writes `--trace` lines, [`stats`] those of `--stats`, [`entry`] fits the command line to the entry function, [`output`] reads
 //! and writes.
 //!
 //! A command is a function from its arguments to an exit code. It prints results to the standard output and
@@ -28,6 +28,7 @@ mod output;
 mod render;
 mod report;
 mod run;
+mod stats;
 mod test;
 mod trace;
 

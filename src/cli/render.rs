@@ -82,15 +82,24 @@ impl Reporter {
 
     /// A failure that is not about a place in a text.
     pub fn failure(&self, message: &str) -> String {
+        self.placeless(Level::ERROR, "error", message)
+    }
+
+    /// A warning that is not about a place in a text.
+    pub fn warning(&self, message: &str) -> String {
+        self.placeless(Level::WARNING, "warning", message)
+    }
+
+    fn placeless(&self, level: Level<'_>, severity: &str, message: &str) -> String {
         match self.format {
             ErrorFormat::Human => {
-                let title = Level::ERROR.primary_title(message);
+                let title = level.primary_title(message);
                 format!("{}\n", self.renderer().render(&[annotate_snippets::Group::with_title(title)]))
             }
-            ErrorFormat::Short => format!("error: {}\n", one_line(message)),
+            ErrorFormat::Short => format!("{severity}: {}\n", one_line(message)),
             ErrorFormat::Json => {
                 let object = Object::new().number("version", JSON_VERSION).text("kind", "failure");
-                format!("{}\n", object.text("severity", "error").text("message", message).finish())
+                format!("{}\n", object.text("severity", severity).text("message", message).finish())
             }
         }
     }

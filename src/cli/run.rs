@@ -5,47 +5,44 @@
 
 use super::entry::Call;
 use super::exit::Exit;
-use super::options::{self, Bundle, InstanceArgs, ReportArgs, ScheduleArgs, parse_size};
+use super::options::{self, HailArgs, Input, LoadArgs, MemoryArgs, ScheduleArgs, WARNINGS_SHOWN};
 use super::output::{self, Failure};
 use super::render::Reporter;
 use super::report::Report;
+use super::stats::statistics;
 use super::trace::{TraceKind, TraceWriter};
 use clap::Args;
 use mu_vm::interp::Tracer;
 use mu_vm::interp::frames::NewStackFailure;
 use mu_vm::rt::runtime::Config;
 use mu_vm::rt::thread::Event;
+use mu_vm::text::units;
 use mu_vm::{Mu, Outcome, TrapAction, TrapCause, TrapContext, TrapHandler};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Arguments of `mu run`.
 #[derive(Args)]
 #[command(after_help = help())]
 pub struct RunArgs {
-    /// Bundles, loaded in this order; `-` is the standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    load: LoadArgs,
+    #[command(flatten)]
+    hail: HailArgs,
     /// The function to call
     #[arg(long, value_name = "NAME", default_value = "@main")]
     entry: String,
     /// Arguments of the entry function
     #[arg(last = true, value_name = "ARG")]
     args: Vec<OsString>,
-    /// Most bytes of heap objects, e.g. 64M
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
-    heap: u64,
-    /// Bytes of each stack, e.g. 1M
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_size)]
-    stack: u64,
-    /// Stop after this many instructions
-    #[arg(long, value_name = "N")]
-    fuel: Option<u64>,
     #[command(flatten)]
-    instance: InstanceArgs,
+    memory: MemoryArgs,
+    /// Stop after this many instructions, e.g. 5000 or 5M (K, M, G, T: thousands, millions …)
+    #[arg(long, value_name = "N", value_parser = units::count)]
+    fuel: Option<u64>,
     #[command(flatten)]
     schedule: ScheduleArgs,
     /// Do not look for undefined behaviour of memory accesses
@@ -63,8 +60,6 @@ pub struct RunArgs {
     /// Print counts and times to the standard error output at the end
     #[arg(long)]
     stats: bool,
-    #[command(flatten)]
-    report: ReportArgs,
 }
 
 /// How code is executed.
@@ -95,7 +90,10 @@ Examples:
   mu run sha256.uir -- file.txt            a C-like main gets argc and argv and gives the exit code
   mu run a.uir b.uir --lib libm.so.6       several bundles, external symbols of a library
   mu run lazy.uir --on-undefined rest.uir  load a bundle when it is needed
-  mu run loop.uir --fuel 1000000 --stats   stop after a million instructions, print counts
+  mu run prog.uir --hail heap.hail         with the objects that a HAIL script describes
+  mu run loop.uir --fuel=1M --stats        stop after a million instructions, print counts
+  mu run list.uir --gc-stress=every:1,move --verify-heap
+                                           a collection at every allocation, all objects move
   mu run fib.uir --trace=calls -- 5        every call and return
   mu run race.uir --schedule=7 --preempt=2 threads in another order, with very short turns
 
@@ -107,35 +105,39 @@ With --schedule all threads of a program take turns on one OS thread, and equal 
 The program ends with its main thread, whatever the others are doing. Time is virtual: a
 nanosecond per instruction, and when every thread waits it jumps to the next timeout.
 
+--stats prints one `name  value` a line. Bytes handed out are the memory that objects were
+allocated in, counted in lines of 256 bytes; live objects are those the last collection kept.
+
 {codes}"
     )
 }
 
 /// Runs the command.
 pub fn main(args: &RunArgs) -> u8 {
-    let reporter = args.report.reporter();
+    let reporter = args.load.report.reporter();
     run(args, &reporter).unwrap_or_else(|failure| failure.report(&reporter))
 }
 
 fn run(args: &RunArgs, reporter: &Reporter) -> Result<u8, Failure> {
     let Tier::Interp = args.tier;
-    let bundles = options::read_bundles(&args.files)?;
-    let lazy = options::read_bundles(&args.on_undefined)?;
+    let mut inputs = Input::read_bundles(&args.load.files)?;
+    for (path, kind) in args.hail.inputs() {
+        inputs.push(Input::read(path, kind)?);
+    }
+    let lazy = Input::read_bundles(&args.on_undefined)?;
     let config = Config {
-        heap_bytes: args.heap,
-        stack_bytes: args.stack,
         checked: !args.unchecked,
         os_threads: args.schedule.os_threads(),
         schedule: args.schedule.schedule(),
-        ..args.instance.config()
+        ..args.memory.config(args.load.instance.config())
     };
     let mut mu = options::instance(config, args.fuel.unwrap_or(u64::MAX))?;
-    for bundle in &bundles {
-        if !options::load(&mut mu, bundle, reporter) {
+    for input in &inputs {
+        if !input.load(&mut mu, reporter, WARNINGS_SHOWN) {
             return Ok(Exit::Bundle.code());
         }
     }
-    let call = Call::new(&mu, &args.entry, args.files[0].as_os_str(), &args.args)?;
+    let call = Call::new(&mu, &args.entry, args.load.files[0].as_os_str(), &args.args)?;
     let started = Instant::now();
     let mut loader = LazyLoader { bundles: lazy.into(), reporter: *reporter, failed: false };
     let mut tracer = TraceWriter::new(std::io::stderr(), &args.trace);
@@ -160,7 +162,7 @@ fn start(
         let (exit, reason) = match failure {
             NewStackFailure::Stack(error) => (Exit::Start, error.to_string()),
             NewStackFailure::FrameTooLarge => {
-                (Exit::Start, "its frame is larger than a stack (--stack)".into())
+                (Exit::Start, "its frame is larger than a stack (--stack-size)".into())
             }
             NewStackFailure::NoFunction => (Exit::Start, "there is no such function".into()),
             NewStackFailure::Event(Event::Unsupported(what)) => (Exit::Unsupported, what),
@@ -202,7 +204,7 @@ fn finish(
 
 /// Answers calls of undefined functions.
 struct LazyLoader {
-    bundles: VecDeque<Bundle>,
+    bundles: VecDeque<Input>,
     reporter: Reporter,
     /// A bundle had errors, which were reported.
     failed: bool,
@@ -215,38 +217,11 @@ impl TrapHandler for LazyLoader {
             TrapCause::Trap | TrapCause::Watchpoint(_) => None,
         };
         let Some(bundle) = bundle else { return TrapAction::Unhandled };
-        if options::load(trap.mu, &bundle, &self.reporter) {
+        if bundle.load(trap.mu, &self.reporter, WARNINGS_SHOWN) {
             TrapAction::PassValues(trap.stack(), Vec::new())
         } else {
             self.failed = true;
             TrapAction::Unhandled
         }
     }
-}
-
-/// The text of `--stats`.
-fn statistics(mu: &Mu, elapsed: Duration) -> String {
-    let executed = mu.executed();
-    let seconds = elapsed.as_secs_f64();
-    let (each, rate) = match (executed, seconds) {
-        (0, _) => (0.0, 0.0),
-        (count, seconds) => (seconds * 1e9 / count as f64, count as f64 / seconds.max(1e-9) / 1e6),
-    };
-    let heap = mu.runtime().heap.statistics();
-    format!(
-        "instructions     {executed}\n\
-         seconds          {seconds:.6}\n\
-         ns/instruction   {each:.2}\n\
-         million/s        {rate:.1}\n\
-         heap objects     {}\n\
-         heap bytes       {}\n\
-         stacks created   {}\n\
-         threads created  {}\n\
-         versions decoded {}\n",
-        heap.objects,
-        heap.object_bytes,
-        mu.runtime().stacks.created(),
-        mu.runtime().threads.made(),
-        mu.versions_decoded()
-    )
 }

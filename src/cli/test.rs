@@ -3,12 +3,12 @@
 //! Everything is done by `mu_vm::conformance`; this file finds the scripts, prints, and chooses the exit code.
 
 use super::exit::Exit;
+use super::options::MemoryArgs;
 use super::output::{self, Failure};
 use clap::Args;
 use mu_vm::conformance::suite::{self, Verdict};
 use mu_vm::conformance::{Ledger, Report, Suite, Tier, bless, clauses};
 use mu_vm::rt::runtime::Config;
-use mu_vm::rt::stress::GcStress;
 use std::path::{Path, PathBuf};
 
 /// Failures of one script that are printed.
@@ -45,9 +45,8 @@ pub struct TestArgs {
     /// How many scripts to run at a time [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
-    /// Force collections: `every:N`, `safepoint`, `move` (move everything), `fail:K`, separated by commas
-    #[arg(long, value_name = "MODES")]
-    gc_stress: Option<GcStress>,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Run every Mu thread on an OS thread of its own; otherwise all take turns on one, by the seeds of each script
     #[arg(long)]
     os_threads: bool,
@@ -80,6 +79,9 @@ Examples:
   mu test --filter=binop_ --jobs=1         some of them, one after the other
   mu test my.uir                           one script
   mu test --bless new.uir                  fill in `//! invalid`; read the difference before you keep it
+  mu test --gc-stress=every:1,move         with a collection at every allocation
+
+What a script asks for (`//! option:`) comes before --heap and --stack-size.
 
 {codes}"
     )
@@ -180,8 +182,7 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         Some(jobs) => jobs as usize,
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let gc_stress = args.gc_stress.unwrap_or_default();
-    let config = Config { gc_stress, os_threads: args.os_threads, ..Config::default() };
+    let config = args.memory.config(Config { os_threads: args.os_threads, ..Config::default() });
     let (mut passed, mut failed, mut known, mut assertions, mut collections) = (0, 0, 0, 0, 0);
     for suite in suites {
         for path in missing(suite, args, ledgers) {
@@ -209,7 +210,7 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
     }
     let known = if known == 0 { String::new() } else { format!(", {known} known to fail") };
     let forced =
-        if args.gc_stress.is_some() { format!(", {collections} collections") } else { String::new() };
+        if args.memory.gc_stress.is_some() { format!(", {collections} collections") } else { String::new() };
     output::print(&format!("{passed} passed, {failed} failed{known}; {assertions} assertions{forced}\n"))?;
     Ok(if failed == 0 { Exit::Ok } else { Exit::Differs })
 }

@@ -121,6 +121,111 @@ impl Diagnostic {
     }
 }
 
+/// Errors and warnings of a bundle as they are met: the first of each kind are kept, the others are only counted, so that
+/// time and memory do not depend on how many there are.
+///
+/// ```
+/// use mu_ir::codes::name::UNKNOWN_NAME;
+/// use mu_ir::diag::{Diagnostic, Findings, Span};
+///
+/// let mut findings = Findings::default();
+/// for _ in 0..Findings::ERRORS_MAX + 5 {
+///     findings.push(Diagnostic::error(UNKNOWN_NAME, Span::NONE, "nothing is called so"));
+/// }
+/// assert_eq!(findings.errors(), Findings::ERRORS_MAX + 5);
+/// assert_eq!(findings.into_sorted().last().unwrap().message, "5 more errors are not shown");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    list: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+    /// The place of the first error and the first warning that were not kept.
+    hidden: [Option<Span>; 2],
+}
+
+impl Findings {
+    /// So many errors are kept.
+    pub const ERRORS_MAX: usize = 200;
+    /// So many warnings are kept.
+    pub const WARNINGS_MAX: usize = 1000;
+
+    /// Errors so far.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether a further error would be shown. If not, it need not be made: [`Findings::count_error`].
+    pub fn has_room(&self) -> bool {
+        self.errors < Self::ERRORS_MAX
+    }
+
+    /// The same of a warning.
+    pub fn has_room_for_warnings(&self) -> bool {
+        self.warnings < Self::WARNINGS_MAX
+    }
+
+    /// An error that is not shown.
+    pub fn count_error(&mut self, span: Span) {
+        self.errors += 1;
+        self.hidden[0].get_or_insert(span);
+    }
+
+    /// A warning that is not shown.
+    pub fn count_warning(&mut self, span: Span) {
+        self.warnings += 1;
+        self.hidden[1].get_or_insert(span);
+    }
+
+    /// An error or warning.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        match diagnostic.severity {
+            Severity::Error if !self.has_room() => self.count_error(diagnostic.primary.span),
+            Severity::Warning if !self.has_room_for_warnings() => {
+                self.count_warning(diagnostic.primary.span);
+            }
+            Severity::Error => {
+                self.errors += 1;
+                self.list.push(diagnostic);
+            }
+            Severity::Warning => {
+                self.warnings += 1;
+                self.list.push(diagnostic);
+            }
+        }
+    }
+
+    /// All of them by place, and how many are missing. With errors there are no warnings.
+    pub fn into_sorted(self) -> Vec<Diagnostic> {
+        let has_errors = self.errors > 0;
+        let wanted = if has_errors { Severity::Error } else { Severity::Warning };
+        let mut list = self.list;
+        list.retain(|diagnostic| diagnostic.severity == wanted);
+        list.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code.number));
+        let [error, warning] = self.hidden;
+        let (hidden, all, what) =
+            if has_errors { (error, self.errors, "error") } else { (warning, self.warnings, "warning") };
+        if let Some(span) = hidden {
+            let count = all - list.len();
+            let plural = if count == 1 { " is" } else { "s are" };
+            let message = format!("{count} more {what}{plural} not shown");
+            let diagnostic = Diagnostic::error(crate::codes::parse::TOO_MANY_ERRORS, span, message);
+            list.push(Diagnostic { severity: wanted, ..diagnostic.label("one of them") });
+        }
+        list
+    }
+}
+
+/// A name for messages: of a very long one the beginning and the end.
+pub(crate) fn short_name(name: &str) -> String {
+    const MAX: usize = 150;
+    if name.len() <= MAX {
+        return name.to_owned();
+    }
+    let (start, end) = (name.floor_char_boundary(MAX / 2), name.ceil_char_boundary(name.len() - MAX / 2));
+    format!("{}…{}", &name[..start], &name[end..])
+}
+
 /// A source text that spans point into.
 #[derive(Clone, Debug)]
 pub struct Source {

@@ -2,12 +2,13 @@
 //!
 //! Three passes over the definitions of a draft:
 //! 1. *define*: every definition gets an index, an id and its name; clashes are reported;
-//! 2. *resolve*: every use of a symbol becomes an index, wrong kinds and unknown names are reported;
+//! 2. *resolve*: every use of a symbol becomes an index, wrong kinds and unknown names are reported. What refers to such
+//!    a name, directly or not, is *tainted*: nothing more is said about it, so that one mistake is reported once;
 //! 3. *verify* ([`crate::verify`]): types of results, and every rule of the specification.
 //!
 //! Any error truncates the program to what it was before. Warnings (lenient mode) do not.
 //!
-//! Work and memory are proportional to the draft, however many errors it has: [`Errors`] keeps the first of them, and a
+//! Work and memory are proportional to the draft, however many errors it has: [`Findings`] keeps the first of them, and a
 //! diagnostic beyond those is not even made. Nothing recurses.
 //!
 //! ```text
@@ -15,7 +16,7 @@
 //! ```
 
 use crate::codes::{load as code_load, name as code};
-use crate::diag::{Diagnostic, Severity, Span};
+use crate::diag::{Diagnostic, Findings, Span, short_name};
 use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FuncDef};
 use crate::ids::*;
 use crate::inst::{Dest, ExcClause, Inst, Linked, Unlinked, Use, Value};
@@ -43,34 +44,6 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// At most this many errors are reported for a bundle.
-const ERRORS_MAX: usize = 200;
-
-/// The errors of linking: the first [`ERRORS_MAX`] that were met.
-#[derive(Default)]
-struct Errors(Vec<Diagnostic>);
-
-impl Errors {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether further errors would not be shown.
-    fn is_full(&self) -> bool {
-        self.0.len() >= ERRORS_MAX
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn push(&mut self, error: Diagnostic) {
-        if !self.is_full() {
-            self.0.push(error);
-        }
-    }
-}
-
 /// Appends a draft to the program, or reports every error and leaves the program as it was at `before`
 /// (a mark taken before the bundle's source text was added).
 pub fn load(
@@ -83,22 +56,16 @@ pub fn load(
     let mut linker = Linker::new(program, draft);
     linker.define_all();
     linker.resolve_all(options);
-    let (mut errors, spans, verifiable) = (linker.errors, linker.spans, linker.verifiable);
-    if !verifiable || errors.is_full() {
-        undo(program, draft, &before);
-        return Err(finish(name_places(draft, errors.0)));
-    }
-    // Names that are wrong inside functions do not hide other errors: the verifier passes over those instructions.
-    let found = verify::verify(program, &mark, draft, &spans, verify::Options { lenient: options.lenient });
-    let (more, warnings): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|diag| diag.severity == Severity::Error);
-    errors.0.extend(more);
-    if errors.is_empty() {
+    let (errors, spans) = (linker.errors, linker.spans);
+    // Names that are wrong do not hide other errors: the verifier passes over what is tainted.
+    let options = verify::Options { lenient: options.lenient };
+    let errors = verify::verify(program, &mark, draft, &spans, options, errors);
+    if errors.errors() == 0 {
         debug_assert!(verify::all_typed(program, &mark), "a good bundle has an untyped variable");
-        Ok(Loaded { mark, warnings: name_places(draft, warnings) })
+        Ok(Loaded { mark, warnings: name_places(draft, errors.into_sorted()) })
     } else {
         undo(program, draft, &before);
-        Err(finish(name_places(draft, errors.0)))
+        Err(name_places(draft, errors.into_sorted()))
     }
 }
 
@@ -160,20 +127,19 @@ fn name_places(draft: &Draft, mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors
 }
 
-/// Orders errors by place and bounds their number.
-pub(crate) fn finish(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    errors.sort_by_key(|error| (error.primary.span, error.code.number));
-    errors.truncate(ERRORS_MAX);
-    errors
-}
-
 struct Linker<'p> {
     program: &'p mut Program,
     draft: &'p Draft,
-    errors: Errors,
+    errors: Findings,
     spans: verify::Spans,
-    /// Whether everything outside of function bodies was resolved.
-    verifiable: bool,
+    /// Symbols of which nothing more can be said: defined twice, or by something that could not be resolved.
+    tainted: Vec<bool>,
+    /// A tainted symbol was used since this was last reset.
+    met_taint: bool,
+    /// While a definition outside of function bodies is resolved: its symbol.
+    resolving: Option<Sym>,
+    /// (used symbol, symbol of the definition that uses it), of definitions outside of function bodies.
+    dependents: Vec<(Sym, Sym)>,
     /// What each symbol of the draft is, as far as this draft defines it.
     defined: Vec<Option<Entity>>,
     /// Where each symbol was defined, for messages.
@@ -202,9 +168,12 @@ impl<'p> Linker<'p> {
         Linker {
             program,
             draft,
-            errors: Errors::default(),
+            errors: Findings::default(),
             spans: verify::Spans::default(),
-            verifiable: false,
+            tainted: vec![false; count],
+            met_taint: false,
+            resolving: None,
+            dependents: Vec::new(),
             defined: vec![None; count],
             places: vec![Span::NONE; count],
             ids: vec![MuId::NONE; count],
@@ -283,6 +252,11 @@ impl<'p> Linker<'p> {
                 )
                 .also(self.places[sym], "first here"),
             );
+            self.tainted[sym] = true;
+            return false;
+        }
+        if self.defined[sym].is_some() {
+            self.defined_twice(name);
             return false;
         }
         match self.lookup_program(name.sym) {
@@ -310,12 +284,7 @@ impl<'p> Linker<'p> {
     fn define(&mut self, name: Use, entity: Entity) {
         let sym = name.sym.index();
         if self.defined[sym].is_some() {
-            let text = self.sym_text(name.sym);
-            self.errors.push(
-                Diagnostic::error(code::DUPLICATE_NAME, name.span, format!("{text} is defined twice"))
-                    .also(self.places[sym], "first definition"),
-            );
-            return;
+            return self.defined_twice(name);
         }
         let reserved = self.draft.symbols.id(name.sym);
         let id = if reserved == MuId::NONE {
@@ -345,6 +314,20 @@ impl<'p> Linker<'p> {
         self.defined[sym] = Some(entity);
         self.places[sym] = name.span;
         self.ids[sym] = id;
+    }
+
+    #[cold]
+    fn defined_twice(&mut self, name: Use) {
+        let sym = name.sym.index();
+        self.tainted[sym] = true;
+        if !self.errors.has_room() {
+            return self.errors.count_error(name.span);
+        }
+        let text = self.sym_text(name.sym);
+        self.errors.push(
+            Diagnostic::error(code::DUPLICATE_NAME, name.span, format!("{text} is defined twice"))
+                .also(self.places[sym], "first definition"),
+        );
     }
 
     fn define_body(&mut self, func: &FuncDef, ver: FuncVerId) {
@@ -382,7 +365,7 @@ impl<'p> Linker<'p> {
         for def in &draft.defs {
             self.resolve_global_var(def, options);
         }
-        self.verifiable = self.errors.is_empty();
+        self.taint_dependents();
         let mut versions = Vec::new();
         for def in &draft.defs {
             if let DefKind::FuncDef(func) = &def.kind {
@@ -399,6 +382,56 @@ impl<'p> Linker<'p> {
         }
     }
 
+    /// Begins the resolution of a definition outside of function bodies.
+    fn begin(&mut self, name: Use) {
+        self.resolving = Some(name.sym);
+        self.met_taint = false;
+    }
+
+    /// Ends it. Whatever could not be resolved taints its symbol.
+    fn end(&mut self) {
+        if let Some(sym) = self.resolving.take() {
+            self.tainted[sym.index()] |= self.met_taint;
+        }
+    }
+
+    /// Taints what depends on what is tainted, and notes those definitions for the verifier.
+    fn taint_dependents(&mut self) {
+        let mut work: Vec<Sym> = Vec::new();
+        for (index, &tainted) in self.tainted.iter().enumerate() {
+            if tainted {
+                work.push(Sym::new(index));
+            }
+        }
+        if work.is_empty() {
+            return;
+        }
+        self.dependents.sort_unstable();
+        while let Some(sym) = work.pop() {
+            let first = self.dependents.partition_point(|&(used, _)| used < sym);
+            for &(_, user) in self.dependents[first..].iter().take_while(|(used, _)| *used == sym) {
+                if !std::mem::replace(&mut self.tainted[user.index()], true) {
+                    work.push(user);
+                }
+            }
+        }
+        for (index, def) in self.draft.defs.iter().enumerate() {
+            let is_tainted = |name: &Use| self.tainted[name.sym.index()];
+            let tainted = match &def.kind {
+                DefKind::Type { name, .. }
+                | DefKind::Sig { name, .. }
+                | DefKind::Const { name, .. }
+                | DefKind::Global { name, .. }
+                | DefKind::FuncDecl { name, .. }
+                | DefKind::Expose { name, .. } => is_tainted(name),
+                DefKind::FuncDef(func) => [func.name, func.version, func.sig].iter().any(is_tainted),
+            };
+            if tainted {
+                self.spans.tainted.insert(index);
+            }
+        }
+    }
+
     fn resolve_types(&mut self) {
         let mut types = Vec::new();
         let mut sigs = Vec::new();
@@ -406,6 +439,7 @@ impl<'p> Linker<'p> {
         for def in &draft.defs {
             match &def.kind {
                 DefKind::Type { name, ctor } => {
+                    self.begin(*name);
                     // `map` wants two closures; collect the uses first, then apply.
                     let mut args = Vec::new();
                     for &arg in ctor.type_args() {
@@ -416,11 +450,14 @@ impl<'p> Linker<'p> {
                     let ctor: Type =
                         ctor.map(|_| args.next().unwrap_or(TypeId(0)), |_| sig.unwrap_or(SigId(0)));
                     types.push((self.id_of_sym(name.sym), ctor));
+                    self.end();
                 }
                 DefKind::Sig { name, sig } => {
+                    self.begin(*name);
                     let params = sig.params.iter().map(|&ty| self.ty(ty)).collect();
                     let rets = sig.rets.iter().map(|&ty| self.ty(ty)).collect();
                     sigs.push((self.id_of_sym(name.sym), Signature { params, rets }));
+                    self.end();
                 }
                 DefKind::Const { .. }
                 | DefKind::Global { .. }
@@ -429,15 +466,14 @@ impl<'p> Linker<'p> {
                 | DefKind::Expose { .. } => {}
             }
         }
-        if self.errors.is_empty() {
-            self.program.types.append(types, sigs);
-        }
+        self.program.types.append(types, sigs);
     }
 
     fn resolve_global_var(&mut self, def: &Def, options: &Options<'_>) {
         match &def.kind {
             DefKind::Type { .. } | DefKind::Sig { .. } => {}
             DefKind::Const { name, ty, ctor, ctor_span } => {
+                self.begin(*name);
                 let ty = self.ty(*ty);
                 let address = match ctor {
                     ConstCtor::Extern(symbol) => self.resolve_extern(symbol, *ctor_span, options),
@@ -448,20 +484,24 @@ impl<'p> Linker<'p> {
                 self.program.consts.push(Const { id, ty, ctor, address, span: name.span });
             }
             DefKind::Global { name, ty } => {
+                self.begin(*name);
                 let ty = self.ty(*ty);
                 let iref_ty = self.derive(Type::IRef(ty));
                 let id = self.id_of_sym(name.sym);
                 self.program.globals.push(Global { id, ty, iref_ty, span: name.span });
             }
             DefKind::FuncDecl { name, sig } => {
+                self.begin(*name);
                 let sig = self.sig(*sig);
                 self.add_func(*name, sig);
             }
             DefKind::FuncDef(func) => {
+                self.begin(func.name);
                 let sig = self.sig(func.sig);
                 self.add_func(func.name, sig);
             }
             DefKind::Expose { name, func, callconv, cookie } => {
+                self.begin(*name);
                 let func = self.func(*func);
                 let cookie = self.const_(*cookie);
                 let sig = self.func_sig(func);
@@ -471,6 +511,7 @@ impl<'p> Linker<'p> {
                 self.program.exposes.push(Expose { id, func, callconv, cookie, ptr_ty, span: name.span });
             }
         }
+        self.end();
     }
 
     /// Signature of a function; of one that comes later in this bundle too. An unknown one is reported at the function.
@@ -531,9 +572,8 @@ impl<'p> Linker<'p> {
 
     // ---- uses
 
-    /// A derived type; while there are errors types were not appended and nothing can be derived.
     fn derive(&mut self, ctor: Type) -> TypeId {
-        if self.errors.is_empty() { self.program.types.intern(ctor) } else { TypeId(0) }
+        self.program.types.intern(ctor)
     }
 
     fn lookup_program(&mut self, sym: Sym) -> Option<Entity> {
@@ -557,6 +597,10 @@ impl<'p> Linker<'p> {
     }
 
     fn entity(&mut self, use_: Use) -> Option<Entity> {
+        self.met_taint |= self.tainted[use_.sym.index()];
+        if let Some(user) = self.resolving {
+            self.dependents.push((use_.sym, user));
+        }
         match self.defined[use_.sym.index()] {
             Some(entity) => Some(entity),
             None => self.lookup_program(use_.sym),
@@ -565,8 +609,9 @@ impl<'p> Linker<'p> {
 
     #[cold]
     fn wrong(&mut self, use_: Use, entity: Option<Entity>, wanted: &str) {
-        if self.errors.is_full() {
-            return;
+        self.met_taint = true;
+        if !self.errors.has_room() {
+            return self.errors.count_error(use_.span);
         }
         let text = self.sym_text(use_.sym);
         let place = self.places[use_.sym.index()];
@@ -638,7 +683,7 @@ impl<'p> Linker<'p> {
 
     fn sym_text(&self, sym: Sym) -> String {
         match self.draft.symbols.name(sym) {
-            Some(name) => name.to_owned(),
+            Some(name) => short_name(name),
             None => format!("#{}", self.draft.symbols.id(sym).0),
         }
     }
@@ -689,9 +734,9 @@ impl<'p> Body<'_, 'p> {
         self.block_vars = start..start + count;
         let mut params = Vec::with_capacity(block.params.len());
         for &(ty, name) in &block.params {
-            let errors = self.linker.errors.len();
+            self.linker.met_taint = false;
             let ty = self.linker.ty(ty);
-            let ty = if self.linker.errors.len() > errors { Var::UNTYPED } else { ty };
+            let ty = if self.linker.met_taint { Var::UNTYPED } else { ty };
             params.push(self.new_var(name, ty));
         }
         let ref_void = self.linker.program.predefined.ref_void;
@@ -708,7 +753,7 @@ impl<'p> Body<'_, 'p> {
     }
 
     fn inst(&mut self, index: usize, inst: &Inst<Unlinked>) -> Inst<Linked> {
-        let errors = self.linker.errors.len();
+        self.linker.met_taint = false;
         let results = inst.results.iter().map(|&name| self.new_var(name, Var::UNTYPED)).collect();
         let id = match inst.name {
             Some(name) => self.linker.id_of_sym(name.sym),
@@ -728,7 +773,7 @@ impl<'p> Body<'_, 'p> {
         linked.keepalives =
             inst.keepalives.as_ref().map(|list| list.iter().map(|&var| self.value(var)).collect());
         linked.attrs = inst.attrs;
-        if self.linker.errors.len() > errors {
+        if self.linker.met_taint {
             self.linker.spans.broken.insert((self.ver, self.block, InstIdx::new(index)));
         }
         linked
@@ -776,8 +821,9 @@ impl<'p> Body<'_, 'p> {
 
     #[cold]
     fn other_block(&mut self, use_: Use) {
-        if self.linker.errors.is_full() {
-            return;
+        self.linker.met_taint = true;
+        if !self.linker.errors.has_room() {
+            return self.linker.errors.count_error(use_.span);
         }
         let text = self.linker.sym_text(use_.sym);
         let place = self.linker.places[use_.sym.index()];
@@ -791,8 +837,9 @@ impl<'p> Body<'_, 'p> {
 
     #[cold]
     fn other_function(&mut self, use_: Use) {
-        if self.linker.errors.is_full() {
-            return;
+        self.linker.met_taint = true;
+        if !self.linker.errors.has_room() {
+            return self.linker.errors.count_error(use_.span);
         }
         let text = self.linker.sym_text(use_.sym);
         let message = format!("{text} belongs to another function version");
@@ -802,8 +849,9 @@ impl<'p> Body<'_, 'p> {
     /// `%x` that this block does not define: if another block of the version has one, say so.
     #[cold]
     fn unknown_variable(&mut self, use_: Use) {
-        if self.linker.errors.is_full() {
-            return;
+        self.linker.met_taint = true;
+        if !self.linker.errors.has_room() {
+            return self.linker.errors.count_error(use_.span);
         }
         let text = self.linker.sym_text(use_.sym);
         let elsewhere = self.same_name_elsewhere(use_.sym);

@@ -65,7 +65,7 @@ impl Entity {
 /// A constant.
 #[derive(Clone, Debug)]
 pub struct Const {
-    /// Its id.
+    /// Its id; [`MuId::NONE`] of those that lenient loading put in the place of others.
     pub id: MuId,
     /// Its type.
     pub ty: TypeId,

@@ -271,6 +271,27 @@ impl Runtime {
         }
     }
 
+    /// Whether values of these canonical types can go where those are wanted. In lenient mode types of one size and
+    /// register class are taken for each other, as when bundles are loaded.
+    pub fn types_fit(&self, have: &[TypeId], want: &[TypeId]) -> bool {
+        let same = |(&have, &want): (&TypeId, &TypeId)| {
+            have == want || mu_ir::verify::interchangeable(&self.program.types, have, want)
+        };
+        have == want || self.config.lenient && have.len() == want.len() && have.iter().zip(want).all(same)
+    }
+
+    /// Whether a function of one signature can be called with another (both representatives), likewise.
+    #[inline]
+    pub fn sig_fits(&self, have: SigId, want: SigId) -> bool {
+        have == want || self.config.lenient && self.sigs_interchangeable(have, want)
+    }
+
+    #[cold]
+    fn sigs_interchangeable(&self, have: SigId, want: SigId) -> bool {
+        let (have, want) = (self.program.types.sig(have), self.program.types.sig(want));
+        self.types_fit(&have.params, &want.params) && self.types_fit(&have.rets, &want.rets)
+    }
+
     /// Enables or disables all watchpoints of an id.
     ///
     /// # Errors

@@ -32,8 +32,8 @@
 //! Invariant: formatting what was formatted changes nothing, and the tokens are the same in the same order.
 
 use crate::lex::{Kind, Lexer, Token};
-use crate::parse;
-use mu_ir::diag::Diagnostic;
+use crate::{parse, soften};
+use mu_ir::diag::{Diagnostic, Severity};
 use mu_ir::draft::{DefKind, Draft};
 use mu_ir::ids::SourceId;
 use mu_ir::table::{Form, Op};
@@ -41,10 +41,14 @@ use mu_ir::table::{Form, Op};
 /// Columns per level.
 const STEP: usize = 4;
 
-/// Formats a text. The spans of the diagnostics of a text that cannot be read have source 0.
-pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
-    let (draft, diagnostics) = parse(text, SourceId(0));
-    if !diagnostics.is_empty() {
+/// Formats a text; with `lenient`, also what lenient mode loads. The spans of the diagnostics of a text that cannot be
+/// read have source 0.
+pub fn format(text: &str, lenient: bool) -> Result<String, Vec<Diagnostic>> {
+    let (draft, mut diagnostics) = parse(text, SourceId(0));
+    if lenient {
+        soften(&mut diagnostics);
+    }
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);
     }
     let mut formatter = Formatter::new(text, statements(&draft));
@@ -341,8 +345,8 @@ mod tests {
     }
 
     fn formatted(text: &str) -> String {
-        let once = format(text).unwrap_or_else(|errors| panic!("{errors:?}"));
-        assert_eq!(format(&once).as_deref(), Ok(once.as_str()), "formatting twice differs");
+        let once = format(text, false).unwrap_or_else(|errors| panic!("{errors:?}"));
+        assert_eq!(format(&once, false).as_deref(), Ok(once.as_str()), "formatting twice differs");
         assert_eq!(tokens(&once), tokens(text), "tokens differ");
         once
     }
@@ -396,6 +400,9 @@ mod tests {
         assert_eq!(formatted("//x \r\n"), "//x\n");
         assert_eq!(formatted("\u{feff}  //! a\n //! b\n//! c"), "//! a\n//! b\n//! c\n");
         assert_eq!(formatted(".funcdef @f VERSION %v <@s> {}"), ".funcdef @f VERSION %v <@s> {\n}\n");
-        assert!(format(".funcdef @f").is_err());
+        assert!(format(".funcdef @f", true).is_err());
+        let wide = ".const @c <@f32> = 1e99f\n";
+        assert!(format(wide, false).is_err());
+        assert_eq!(format(wide, true).as_deref(), Ok(wide));
     }
 }

@@ -81,6 +81,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The bracket that opens what this bracket opens or closes.
+    pub fn opener(self) -> Option<Kind> {
+        match self {
+            Kind::LParen | Kind::RParen => Some(Kind::LParen),
+            Kind::LAngle | Kind::RAngle => Some(Kind::LAngle),
+            Kind::LBracket | Kind::RBracket => Some(Kind::LBracket),
+            Kind::LBrace | Kind::RBrace => Some(Kind::LBrace),
+            _ => None,
+        }
+    }
+
     /// The kind in words, for "expected …" messages.
     pub fn describe(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@
 //! * [`format()`]: the author's text with canonical indentation.
 //! * [`script`]: the expectations of a conformance script, in `//!` lines.
 //! * [`syntax`]: the form of an instruction in one line, for people.
+//! * [`units`]: sizes and counts with units.
 //!
 //! The written form of an instruction stands once, in the instruction table: the parser reads and the printer writes the
 //! parts that [`mu_ir::table::Form::parts`] lists.
@@ -28,8 +29,20 @@ pub mod script;
 mod syntax;
 #[cfg(test)]
 mod test;
+pub mod units;
 
 pub use fmt::format;
 pub use parse::{closest, parse};
 pub use print::{print_draft, print_program};
 pub use syntax::syntax;
+
+use mu_ir::diag::{Diagnostic, Severity};
+
+/// Makes warnings of what lenient mode lets pass in a text.
+pub fn soften(diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics {
+        if diagnostic.code == mu_ir::codes::parse::FLOAT_RANGE {
+            diagnostic.severity = Severity::Warning;
+        }
+    }
+}

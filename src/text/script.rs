@@ -32,6 +32,7 @@
 #[path = "test/script.rs"]
 mod tests;
 
+use crate::units;
 use std::fmt;
 
 /// Values nested deeper than this are refused.
@@ -518,9 +519,9 @@ impl Reader {
                 None if word.is_empty() => return Err("`option:` names no option".into()),
                 None if word == "lenient" => options.lenient = true,
                 None if word == "virtual-time" => options.virtual_time = true,
-                Some(("stack", size)) => options.stack_bytes = Some(bytes(size)?),
-                Some(("heap", size)) => options.heap_bytes = Some(bytes(size)?),
-                Some(("fuel", fuel)) => options.fuel = Some(decimal(fuel)?),
+                Some(("stack", size)) => options.stack_bytes = Some(amount(size, units::size)?),
+                Some(("heap", size)) => options.heap_bytes = Some(amount(size, units::size)?),
+                Some(("fuel", fuel)) => options.fuel = Some(amount(fuel, units::count)?),
                 Some(("stacks", count)) => {
                     options.stacks_max = Some(usize::try_from(decimal(count)?).unwrap_or(usize::MAX));
                 }
@@ -567,21 +568,14 @@ fn decimal(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
 }
 
+/// A number with a unit, if any.
+fn amount(text: &str, read: fn(&str) -> Result<u64, String>) -> Result<u64, String> {
+    read(text).map_err(|reason| format!("`{text}`: {reason}"))
+}
+
 fn percent(text: &str) -> Result<u8, String> {
     let rate = text.parse().ok().filter(|&rate: &u8| rate <= 100);
     rate.ok_or_else(|| format!("`{text}` is no rate from 0 to 100"))
-}
-
-/// A number of bytes, with the suffix `K`, `M` or `G` if any.
-fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no number of bytes: write 65536 or 64K");
-    let (digits, unit) = match text.char_indices().last() {
-        Some((at, 'K')) => (&text[..at], 1 << 10),
-        Some((at, 'M')) => (&text[..at], 1 << 20),
-        Some((at, 'G')) => (&text[..at], 1 << 30),
-        _ => (text, 1u64),
-    };
-    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
 }
 
 /// The rest of a line.

@@ -8,6 +8,7 @@ use crate::code::{LaneInfo, NONE, SelectLanesInfo, Slot};
 use crate::exec::{Flow, Here};
 use mu_ir::eval::{self, Lane, LaneOp};
 use mu_ir::semantics::int::Status;
+use mu_ir::table::IntOp;
 use mu_ir::ub::Ub;
 
 /// Any element-wise operation.
@@ -15,7 +16,16 @@ pub(crate) fn lanes(here: &Here<'_>, info: &LaneInfo) -> Flow {
     let (from_words, to_words) = (info.from.words(), info.to.words());
     for lane in 0..info.lanes {
         let a = get(here, info.from, info.a + lane * from_words);
-        let b = if info.b == NONE { 0 } else { get(here, info.from, info.b + lane * from_words) };
+        let b = match info.op {
+            _ if info.b == NONE => 0,
+            // The amount; lenient loading admits shorter integers than the value, and its low word is all that counts.
+            LaneOp::Int(IntOp::Shl | IntOp::LShr | IntOp::AShr) => {
+                here.get(info.b + lane * from_words).into()
+            }
+            LaneOp::Int(_) | LaneOp::Fp(_) | LaneOp::Cmp(_) | LaneOp::FpCmp(_) | LaneOp::Conv(_) => {
+                get(here, info.from, info.b + lane * from_words)
+            }
+        };
         let Some(result) = eval::lane(info.op, info.from, info.to, a, b) else {
             return Flow::failed(info.exc, Ub::DivideByZero);
         };

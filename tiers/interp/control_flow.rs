@@ -134,10 +134,10 @@ pub(crate) fn ret<'c>(
     Ok(Running { code, slots, fp: below, sp: frame.sp.get(), pc })
 }
 
-/// The function of a callee word, if it has the wanted signature.
+/// The function of a callee word, if it has the wanted signature (in lenient mode, one that passes the same words).
 fn callee(rt: &Runtime, word: u64, call: &CallInfo) -> Result<FuncId, Flow> {
     func_of_word(word, rt.funcs.len())
-        .filter(|&func| rt.func(func).sig == call.sig)
+        .filter(|&func| rt.sig_fits(rt.func(func).sig, call.sig))
         .ok_or(Flow::Stop(Event::Undefined(Ub::BadCallee)))
 }
 
@@ -345,7 +345,7 @@ pub(crate) fn check_bind<'a>(
     let claim = rt.stacks.claim(stack).ok_or(Ub::BadBinding)?;
     let expected = expected_types(codes, claim.stack());
     let fits = match resumption {
-        Resumption::Values { types, .. } => expected == Some(types.as_slice()),
+        Resumption::Values { types, .. } => expected.is_some_and(|expected| rt.types_fit(types, expected)),
         Resumption::Exception(_) => expected.is_some(),
     };
     if !fits {

@@ -198,7 +198,9 @@ pub(crate) fn alloc(
     });
     let flow = match (address, info.op) {
         (None, AllocOp::New | AllocOp::NewHybrid) => Flow::Alone(AloneInstruction::New(number)),
-        (address, _) => allocated(here, info, address),
+        (Some(_), AllocOp::New | AllocOp::NewHybrid) | (_, AllocOp::Alloca | AllocOp::AllocaHybrid) => {
+            allocated(here, info, address)
+        }
     };
     (flow, here.region.sp(here.fp))
 }

@@ -107,7 +107,8 @@ fn push_frame(
     current: &[u32],
     rt: &mut Runtime,
 ) -> Result<Flow, FuncId> {
-    let func = func_of_word(func, rt.funcs.len()).filter(|&func| Some(rt.func(func).sig) == info.sig);
+    let func = func_of_word(func, rt.funcs.len())
+        .filter(|&func| info.sig.is_some_and(|sig| rt.sig_fits(rt.func(func).sig, sig)));
     let Some(func) = func else { return Ok(Flow::Stop(Event::Undefined(Ub::BadCallee))) };
     match frames::push_frame(codes, current, rt, StackRef(stack), func) {
         Ok(()) => Ok(Flow::Next),

@@ -174,7 +174,8 @@ pub(crate) fn metacircular(
 /// `@uvm.new_stack`. Only if there are many stacks, unreachable ones are looked for first.
 fn new_stack(here: &Here<'_>, number: u32, info: &CommInfo, cx: &Cx<'_>) -> Result<Flow, FuncId> {
     let word = here.get(here.code.list(info.args)[0]);
-    let func = func_of_word(word, cx.rt.funcs.len()).filter(|&func| Some(cx.rt.func(func).sig) == info.sig);
+    let func = func_of_word(word, cx.rt.funcs.len())
+        .filter(|&func| info.sig.is_some_and(|sig| cx.rt.sig_fits(cx.rt.func(func).sig, sig)));
     let Some(func) = func else { return Ok(Flow::Stop(Event::Undefined(Ub::BadCallee))) };
     if cx.codes.get(cx.current[func.index()] as usize).is_none() {
         return Err(func);

@@ -12,7 +12,7 @@
 use super::node::{BlockNode, ConstValue, InstNode, Node, Role};
 use super::{IrBuilder, MuId, Symbols};
 use crate::codes::{Code, builder as code};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Findings, Span};
 use crate::draft::{ConstCtor, Def, DefKind, Draft, DraftBlock, FixedHasher, FuncDef};
 use crate::ids::Sym;
 use crate::inst::{Dest, ExcClause, Inst, Unlinked, Use};
@@ -40,7 +40,7 @@ struct Finish<'a> {
     foreign: HashMap<MuId, Sym, FixedHasher>,
     /// For each node, the node that lists it.
     owners: Vec<Option<usize>>,
-    errors: Vec<Diagnostic>,
+    errors: Findings,
 }
 
 impl IrBuilder {
@@ -66,10 +66,10 @@ impl IrBuilder {
         finish.define_all();
         let defs = finish.emit_all();
         finish.left_over();
-        if finish.errors.is_empty() {
+        if finish.errors.errors() == 0 {
             Ok(Draft { source: Span::NO_SOURCE, symbols: finish.symbols, defs })
         } else {
-            Err(crate::link::finish(finish.errors))
+            Err(finish.errors.into_sorted())
         }
     }
 }

@@ -64,7 +64,7 @@ pub use call::{Arg, Args};
 pub use numbers::{BinOpStatus, BinOptr, CallConvNo, CmpOptr, CommInstNo, ConvOptr, MemOrd, RmwOptr};
 
 use crate::codes::{Code, builder as code, name as name_code};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Findings, Span};
 use crate::draft::{FixedHasher, Symbols};
 use crate::ids::{MuId, Sym};
 use crate::program::{Entity, Identity, Program};
@@ -89,7 +89,7 @@ pub struct IrBuilder {
     /// Symbols of the ids this builder generated.
     own: HashMap<MuId, Sym, FixedHasher>,
     nodes: Vec<(MuId, Node)>,
-    errors: Vec<Diagnostic>,
+    errors: Findings,
     names_bytes: usize,
 }
 
@@ -101,7 +101,7 @@ impl IrBuilder {
             symbols: Symbols::default(),
             own: HashMap::with_hasher(FixedHasher),
             nodes: Vec::new(),
-            errors: Vec::new(),
+            errors: Findings::default(),
             names_bytes: 0,
         }
     }

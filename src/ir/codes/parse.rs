@@ -82,12 +82,13 @@ crate::codes! {
     BLOCK_WITHOUT_PARENTHESES = 1028, "a basic block header without parameter list",
         "Also a block without parameters is written with parentheses: %exit(): (uvm-ir, Function Body).";
     NAME_TOO_LONG = 1029, "a name, or all names together, are too long",
-        "A name, with local names expanded, has at most 16384 bytes, and all names of a bundle together have at most \
-         1 GiB.";
+        "A name, with local names expanded, has at most 16384 bytes. All names of a bundle together have at most 64 bytes \
+         for each byte of its text, but never less than 64 MiB nor more than 1 GiB.";
     TEXT_TOO_LONG = 1030, "a text of 4 GiB or more",
         "Places in texts are 32-bit numbers. Divide the bundle.";
     TOO_MANY_ERRORS = 1031, "too many errors to show them all",
-        "Reading stops after 100 errors; mend some of those and try again.";
+        "Reading a text stops after 100 errors. Of the errors of a bundle that can be read, 200 are shown, and 1000 \
+         warnings; the last line says how many there are besides. Mend some and try again.";
     FLOAT_RANGE = 1032, "a floating point literal beyond the range of its format",
         "The client must ensure that the number can be represented by the type (uvm-ir, Constant Definition). A number \
          that is not zero but rounds to zero is accepted. The lenient mode takes infinity, with a warning.";

@@ -80,7 +80,13 @@ impl Body<'_, '_> {
     ) {
         let ty = inst.types[0];
         let (lane, length) = self.lane(ty);
-        if fits(lane) {
+        // Lenient mode: pointers compared as the signed integers of their size.
+        let signed_pointers = code == code::INT_CMP_TYPE && lane.is_pointer() && self.cx.options.lenient;
+        let fits = fits(lane);
+        if signed_pointers {
+            self.doubtful_type(code, 0, wants, Severity::Warning);
+        }
+        if fits || signed_pointers {
             self.want_arg(inst, args, 0, ty);
             self.want_arg(inst, args, 1, ty);
         } else {

@@ -4,6 +4,7 @@ use super::body::{Body, Types};
 use super::control::STACK_REF;
 use super::report::Place;
 use crate::codes::verify as code;
+use crate::diag::Severity;
 use crate::ids::TypeId;
 use crate::inst::{Inst, Linked};
 use crate::program::Var;
@@ -70,8 +71,11 @@ impl Body<'_, '_> {
                         let yields_pointer = native != NativeInst::NativeUnpin;
                         if yields_pointer && !self.cx.facts.is_native_safe(types, referent) {
                             let wants = "references to native-safe types";
-                            self.bad_type(code::PTR_NATIVE_SAFE, 0, wants);
-                            return false;
+                            let severity = self.cx.lenient_severity();
+                            self.doubtful_type(code::PTR_NATIVE_SAFE, 0, wants, severity);
+                            if severity == Severity::Error {
+                                return false;
+                            }
                         }
                     }
                     Some(_) | None => {

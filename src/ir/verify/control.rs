@@ -224,7 +224,13 @@ impl Body<'_, '_> {
                     let (own, sig) = (self.cx.program.display_sig(own), self.cx.program.display_sig(sig));
                     let ty = self.cx.ty(ty);
                     let message = format!("{ty} points to functions of {own}, not of {sig}");
-                    self.error(code::CCALL_SIG, Place::Sig(0), message, "another signature");
+                    // The signature of the instruction is the one that counts.
+                    let severity = self.cx.lenient_severity();
+                    self.report(code::CCALL_SIG, Place::Sig(0), severity, message, "another signature");
+                    if severity == Severity::Warning {
+                        let span = self.span(Place::Sig(0));
+                        self.cx.check_native_sig(inst.sigs[0], span);
+                    }
                 }
             }
             _ => self.bad_type(code::CCALL_CALLEE_TYPE, 0, "ufuncptr"),

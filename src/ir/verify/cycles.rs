@@ -35,6 +35,8 @@ impl Step {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     New,
+    /// Not visited, and no search begins here.
+    NotARoot,
     /// On the path, at this position.
     OnPath(usize),
     Done,
@@ -53,6 +55,11 @@ impl Cycles {
         Cycles { marks: vec![Mark::New; count], path: Vec::new(), root: 0 }
     }
 
+    /// Visits a node only when an edge leads there.
+    pub fn not_a_root(&mut self, node: usize) {
+        self.marks[node] = Mark::NotARoot;
+    }
+
     /// The next cycle: the path from the node at which it begins to the one whose last edge leads back there.
     pub fn next(&mut self, edge: impl Fn(usize, usize) -> Edge) -> Option<&[Step]> {
         loop {
@@ -68,7 +75,7 @@ impl Cycles {
                 Edge::End => self.leave(),
                 Edge::Elsewhere => {}
                 Edge::Node(below) => match self.marks.get(below) {
-                    Some(Mark::New) => self.enter(below),
+                    Some(Mark::New | Mark::NotARoot) => self.enter(below),
                     Some(&Mark::OnPath(start)) => return Some(&self.path[start..]),
                     Some(Mark::Done) | None => {}
                 },

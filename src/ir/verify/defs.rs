@@ -13,7 +13,9 @@ impl Cx<'_> {
     /// Checks every new type definition.
     pub fn check_types(&mut self) {
         for new in 0..self.spans.types.len() {
-            self.check_type(new);
+            if !self.is_tainted(self.spans.types.get(new)) {
+                self.check_type(new);
+            }
         }
         self.check_infinite_types();
     }
@@ -64,7 +66,8 @@ impl Cx<'_> {
                     let referent = self.ty(referent);
                     let message = format!("{} points to {referent}, which is not native-safe", name(self));
                     let span = self.type_span(new, Some(0));
-                    let diagnostic = Diagnostic::error(code::UPTR_REFERENT, span, message);
+                    let mut diagnostic = Diagnostic::error(code::UPTR_REFERENT, span, message);
+                    diagnostic.severity = self.lenient_severity();
                     self.out.push(diagnostic.label("not native-safe"));
                 }
             }
@@ -140,6 +143,9 @@ impl Cx<'_> {
     fn check_infinite_types(&mut self) {
         let (first, count) = (self.mark.types(), self.spans.types.len());
         let mut cycles = Cycles::new(count);
+        for new in (0..count).filter(|&new| self.is_tainted(self.spans.types.get(new))) {
+            cycles.not_a_root(new);
+        }
         loop {
             let types = &self.program.types;
             let cycle = cycles.next(|new, n| {
@@ -190,6 +196,9 @@ impl Cx<'_> {
     /// Checks every new signature: variables can have its types.
     pub fn check_sigs(&mut self) {
         for new in 0..self.spans.sigs.len() {
+            if self.is_tainted(self.spans.sigs.get(new)) {
+                continue;
+            }
             let sig = SigId::new(self.mark.sigs() + new);
             let signature = self.program.types.sig(sig);
             let params = signature.params.len();

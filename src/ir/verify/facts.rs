@@ -199,8 +199,8 @@ fn class(ctor: &Type) -> Option<Class> {
 }
 
 /// Whether a value of one type can stand for a value of the other without a change of size, register class or meaning
-/// for the collector: the mismatches that the lenient mode lets pass with a warning.
-pub(super) fn interchangeable(types: &TypeStore, a: TypeId, b: TypeId) -> bool {
+/// for the collector: the mismatches that the lenient mode lets pass, with a warning where they are written.
+pub fn interchangeable(types: &TypeStore, a: TypeId, b: TypeId) -> bool {
     let class_a = class(types.get(a));
     class_a.is_some() && class_a == class(types.get(b))
 }

@@ -66,7 +66,7 @@ impl Body<'_, '_> {
             Type::UPtr(referent) if inst.attrs.ptr => types.same(referent, want),
             _ => false,
         };
-        // A uptr to this type is well-formed, so the type is native-safe.
+        // A uptr to a type that is not native-safe has been reported where it is defined.
         if fits {
             return;
         }
@@ -80,16 +80,14 @@ impl Body<'_, '_> {
     #[cold]
     fn location_mismatch(&mut self, inst: &Inst<Linked>, have: TypeId) {
         let want = self.location_type(inst.attrs.ptr, inst.types[0]);
-        self.mismatch(code::OPERAND_TYPE, Place::Arg(0), inst.args[0], have, want);
         let help = match (self.cx.program.types.get(have), inst.attrs.ptr) {
             (Type::UPtr(_), false) => Some("write PTR to go through a pointer"),
             (Type::IRef(_), true) => Some("drop PTR to go through an iref"),
             (Type::Ref(_), false) => Some("GETIREF gives the iref of an object"),
             _ => None,
         };
-        if let (Some(help), Some(last)) = (help, self.cx.out.last_mut()) {
-            last.help = Some(help.to_owned());
-        }
+        let help = help.map(str::to_owned);
+        self.mismatch_help(code::OPERAND_TYPE, Place::Arg(0), inst.args[0], have, want, help);
     }
 
     pub(super) fn get_iref(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
@@ -181,10 +179,22 @@ impl Body<'_, '_> {
             return None;
         }
         self.want_location(inst, args);
+        self.no_refs_through_pointers(inst);
         if inst.attrs.ord != MemOrder::NotAtomic && !self.cx.program.types.get(ty).is_atomic() {
             self.bad_type(code::ATOMIC_TYPE, 0, ATOMIC_TYPES);
         }
         Some(strong)
+    }
+
+    /// The lenient mode knows pointers to types with references inside; the references stay out of reach, since words
+    /// from anywhere would get to the collector.
+    fn no_refs_through_pointers(&mut self, inst: &Inst<Linked>) {
+        if inst.attrs.ptr
+            && self.cx.options.lenient
+            && !self.cx.facts.is_native_safe(&self.cx.program.types, inst.types[0])
+        {
+            self.bad_type(code::PTR_NATIVE_SAFE, 0, "native-safe types when it has PTR");
+        }
     }
 
     pub(super) fn cmp_xchg(&mut self, inst: &Inst<Linked>, args: &[TypeId], results: &mut Types) {
@@ -224,6 +234,7 @@ impl Body<'_, '_> {
         let strong = self.cx.derived.strong(&mut self.cx.program.types, ty);
         if self.cx.program.types.get(ty).is_atomic() {
             self.want_location(inst, args);
+            self.no_refs_through_pointers(inst);
             for n in 1..=values {
                 self.want_arg(inst, args, n, strong);
             }

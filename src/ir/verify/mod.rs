@@ -42,12 +42,14 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::diag::Diagnostic;
+pub use facts::interchangeable;
+
+use crate::diag::Findings;
 use crate::draft::Draft;
-use crate::ids::{BlockIdx, FuncVerId, InstIdx};
+use crate::ids::{BlockIdx, ConstId, FuncVerId, InstIdx, TypeId};
 use crate::program::{Mark, Program, Var};
 use facts::{Derived, Facts};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How strictly to check.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +76,9 @@ pub struct Spans {
     pub func_vers: Vec<usize>,
     /// Exposed functions.
     pub exposes: Vec<usize>,
-    /// Instructions with a name that could not be resolved. They are not checked, and their results are untyped.
+    /// Definitions, by index, that refer to a name that could not be resolved, directly or not. They are not checked.
+    pub tainted: BTreeSet<usize>,
+    /// Instructions with such a name. They are not checked, and their results are untyped.
     pub broken: BTreeSet<(FuncVerId, BlockIdx, InstIdx)>,
 }
 
@@ -87,19 +91,29 @@ struct Cx<'a> {
     options: Options,
     facts: Facts,
     derived: Derived,
-    out: Vec<Diagnostic>,
+    out: Findings,
+    /// Lenient mode: constants made of others, see [`Cx::retyped`].
+    retyped: BTreeMap<(ConstId, TypeId), ConstId>,
+}
+
+impl Cx<'_> {
+    /// Whether nothing can be said of a new entity, by the index of its definition: see [`Spans::tainted`].
+    fn is_tainted(&self, def: Option<&usize>) -> bool {
+        !self.spans.tainted.is_empty() && def.is_some_and(|def| self.spans.tainted.contains(def))
+    }
 }
 
 /// Checks everything that was appended to `program` since `mark` and writes the types of instruction results into the
-/// new function versions. `draft` and `spans` give places for the diagnostics, which come in textual order. The bundle
-/// is good when none of them is an error.
+/// new function versions. `draft` and `spans` give places for the diagnostics, which are added to those found before. The
+/// bundle is good when none of them is an error.
 pub fn verify(
     program: &mut Program,
     mark: &Mark,
     draft: &Draft,
     spans: &Spans,
     options: Options,
-) -> Vec<Diagnostic> {
+    found: Findings,
+) -> Findings {
     let mut cx = Cx {
         program,
         mark,
@@ -108,7 +122,8 @@ pub fn verify(
         options,
         facts: Facts::default(),
         derived: Derived::default(),
-        out: Vec::new(),
+        out: found,
+        retyped: BTreeMap::new(),
     };
     cx.check_types();
     cx.check_sigs();
@@ -116,7 +131,6 @@ pub fn verify(
     cx.check_globals();
     cx.check_exposes();
     cx.check_func_vers();
-    cx.out.sort_by_key(|diagnostic| (diagnostic.primary.span.source, diagnostic.primary.span.start));
     cx.out
 }
 

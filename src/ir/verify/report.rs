@@ -3,11 +3,13 @@
 use super::Cx;
 use super::body::Body;
 use super::facts::interchangeable;
+use super::values::int_fits;
 use crate::codes::{Code, name, verify as code};
-use crate::diag::{Diagnostic, Severity, Span};
-use crate::draft::{Def, DefKind};
+use crate::diag::{Diagnostic, Severity, Span, short_name};
+use crate::draft::{ConstCtor, Def, DefKind};
 use crate::ids::*;
 use crate::inst::{Dest, Inst, Linked, Unlinked, Use, Value};
+use crate::program::Const;
 use crate::table::Op;
 use crate::types::Type;
 
@@ -32,6 +34,29 @@ pub(super) enum Place {
     Keepalive(usize),
 }
 
+impl Place {
+    /// The operand at this place.
+    pub fn operand_mut(self, inst: &mut Inst<Linked>) -> Option<&mut Value> {
+        match self {
+            Place::Arg(n) => inst.args.get_mut(n),
+            Place::DestArg(no, n) => {
+                let dest = match no {
+                    DestNo::Plain(at) => inst.dests.get_mut(at)?,
+                    DestNo::Nor => &mut inst.exc.as_deref_mut()?.nor,
+                    DestNo::Exc => &mut inst.exc.as_deref_mut()?.exc,
+                };
+                dest.args.get_mut(n)
+            }
+            Place::Inst
+            | Place::Type(_)
+            | Place::Sig(_)
+            | Place::Result(_)
+            | Place::Dest(_)
+            | Place::Keepalive(_) => None,
+        }
+    }
+}
+
 /// A destination clause of the instruction at hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum DestNo {
@@ -46,7 +71,7 @@ pub(super) enum DestNo {
 impl<'a> Cx<'a> {
     /// A type for messages.
     pub fn ty(&self, ty: TypeId) -> String {
-        self.program.display_type(ty)
+        short_name(&self.program.display_type(ty))
     }
 
     /// The name of a global variable for messages.
@@ -58,7 +83,7 @@ impl<'a> Cx<'a> {
             Value::Func(id) => self.program.funcs[id.index()].id,
             Value::Expose(id) => self.program.exposes[id.index()].id,
         };
-        self.program.display_name(id)
+        short_name(&self.program.display_name(id))
     }
 
     /// Where a global variable is defined.
@@ -95,6 +120,36 @@ impl<'a> Cx<'a> {
         } else {
             Severity::Error
         }
+    }
+
+    /// The severity of what the lenient mode lets pass.
+    pub fn lenient_severity(&self) -> Severity {
+        if self.options.lenient { Severity::Warning } else { Severity::Error }
+    }
+
+    /// Lenient mode: an integer constant of another width stands for the constant of the wanted type that is written
+    /// with the same number, if there is one. Whoever refers to it refers to that one from now on, so no tier has to
+    /// know of it.
+    pub fn retyped(&mut self, value: Value, want: TypeId) -> Option<ConstId> {
+        let (Value::Const(id), &Type::Int(width)) = (value, self.program.types.get(want)) else {
+            return None;
+        };
+        let constant = &self.program.consts[id.index()];
+        let &ConstCtor::Int { negative, magnitude } = &constant.ctor else { return None };
+        let is_int = matches!(self.program.types.get(constant.ty), Type::Int(_));
+        if !self.options.lenient || !is_int || !int_fits(width, negative, magnitude) {
+            return None;
+        }
+        let key = (id, self.program.types.canon(want));
+        if let Some(&known) = self.retyped.get(&key) {
+            return Some(known);
+        }
+        let made = ConstId::new(self.program.consts.len());
+        // Nobody needs to name it; an id would be one that the bundle does not have elsewhere.
+        let constant = Const { id: MuId::NONE, ty: want, ..constant.clone() };
+        self.program.consts.push(constant);
+        self.retyped.insert(key, made);
+        Some(made)
     }
 
     /// How one gets from a type to another, where there is a way.
@@ -163,8 +218,8 @@ impl Body<'_, '_> {
                 let name = self.cx.program.display_name(self.vars[var.index()].id);
                 let block = self.cx.program.display_name(self.ver.blocks[self.block].id);
                 match name.strip_prefix(&block).and_then(|rest| rest.strip_prefix('.')) {
-                    Some(local) => format!("%{local}"),
-                    None => name,
+                    Some(local) => format!("%{}", short_name(local)),
+                    None => short_name(&name),
                 }
             }
             _ => self.cx.global_name(value),
@@ -176,8 +231,8 @@ impl Body<'_, '_> {
         let name = self.cx.program.display_name(self.ver.blocks[block.index()].id);
         let ver = self.cx.program.display_name(self.ver.id);
         match name.strip_prefix(&ver).and_then(|rest| rest.strip_prefix('.')) {
-            Some(local) => format!("%{local}"),
-            None => name,
+            Some(local) => format!("%{}", short_name(local)),
+            None => short_name(&name),
         }
     }
 
@@ -186,6 +241,17 @@ impl Body<'_, '_> {
             Value::Local(var) => self.vars[var.index()].span,
             _ => self.cx.global_span(value),
         }
+    }
+
+    /// Counts an error or warning that would not be shown, so that it need not be made.
+    fn is_too_much(&mut self, place: Place, severity: Severity) -> bool {
+        let span = self.span(place);
+        match severity {
+            Severity::Error if !self.cx.out.has_room() => self.cx.out.count_error(span),
+            Severity::Warning if !self.cx.out.has_room_for_warnings() => self.cx.out.count_warning(span),
+            Severity::Error | Severity::Warning => return false,
+        }
+        true
     }
 
     /// Reports an error at a place of the instruction at hand.
@@ -205,6 +271,29 @@ impl Body<'_, '_> {
     /// Reports that a value does not have the type wanted at its place.
     #[cold]
     pub fn mismatch(&mut self, code: Code, place: Place, value: Value, have: TypeId, want: TypeId) {
+        let help = self.cx.conversion_help(have, want);
+        self.mismatch_help(code, place, value, have, want, help);
+    }
+
+    /// The same with other help than how to convert.
+    #[cold]
+    pub fn mismatch_help(
+        &mut self,
+        code: Code,
+        place: Place,
+        value: Value,
+        have: TypeId,
+        want: TypeId,
+        help: Option<String>,
+    ) {
+        let severity = match self.cx.mismatch_severity(have, want) {
+            Severity::Error if self.constant_of_other_width(place, value, want) => Severity::Warning,
+            Severity::Error if self.is_narrow_amount(place, have, want) => Severity::Warning,
+            severity => severity,
+        };
+        if self.is_too_much(place, severity) {
+            return;
+        }
         let (have_name, want_name) = (self.cx.ty(have), self.cx.ty(want));
         let name = self.value_name(value);
         let place_name = match place {
@@ -218,14 +307,34 @@ impl Body<'_, '_> {
         )
         .label(format!("this is {have_name}"))
         .also(self.value_span(value), format!("{name} is defined here"));
-        diagnostic.severity = self.cx.mismatch_severity(have, want);
-        diagnostic.help = self.cx.conversion_help(have, want);
+        diagnostic.severity = severity;
+        diagnostic.help = help;
         self.cx.out.push(diagnostic);
+    }
+
+    /// Lenient mode: the amount of a shift may be an integer of fewer bits. Only its low bits count, and those above it
+    /// are zero, so tiers read no more of an amount than its lowest word.
+    fn is_narrow_amount(&self, place: Place, have: TypeId, want: TypeId) -> bool {
+        let is_shift =
+            self.linked_inst().is_some_and(|inst| matches!(inst.op, Op::Shl | Op::LShr | Op::AShr));
+        let types = &self.cx.program.types;
+        let (Type::Int(have), Type::Int(want)) = (types.get(have), types.get(want)) else { return false };
+        self.cx.options.lenient && is_shift && matches!(place, Place::Arg(1)) && have < want
+    }
+
+    /// Lenient mode: the operand becomes a constant of the wanted type, see [`Cx::retyped`].
+    fn constant_of_other_width(&mut self, place: Place, value: Value, want: TypeId) -> bool {
+        let Some(replacement) = self.cx.retyped(value, want) else { return false };
+        self.replaced.push((self.block, self.inst, place, replacement));
+        true
     }
 
     /// Reports that a value is not what its place wants, in words.
     #[cold]
     pub fn mismatch_kind(&mut self, code: Code, place: Place, value: Value, have: TypeId, want: &str) {
+        if self.is_too_much(place, Severity::Error) {
+            return;
+        }
         let have_name = self.cx.ty(have);
         let name = self.value_name(value);
         let diagnostic = Diagnostic::error(
@@ -241,13 +350,23 @@ impl Body<'_, '_> {
     /// Reports a type argument that the instruction does not work on.
     #[cold]
     pub fn bad_type(&mut self, code: Code, n: usize, wants: &str) {
+        self.doubtful_type(code, n, wants, Severity::Error);
+    }
+
+    /// The same, where it may be a warning.
+    #[cold]
+    pub fn doubtful_type(&mut self, code: Code, n: usize, wants: &str, severity: Severity) {
+        if self.is_too_much(Place::Type(n), severity) {
+            return;
+        }
         let Some(&ty) = self.linked_inst().and_then(|inst| inst.types.get(n)) else { return };
         let ty_name = self.cx.ty(ty);
         let what = self.describe(ty);
         let message = format!("{} works on {wants}, and {ty_name} is {what}", self.inst_name());
-        let diagnostic = Diagnostic::error(code, self.span(Place::Type(n)), message)
+        let mut diagnostic = Diagnostic::error(code, self.span(Place::Type(n)), message)
             .label(format!("this is {what}"))
             .also(self.cx.type_def_span(ty), format!("{ty_name} is defined here"));
+        diagnostic.severity = severity;
         self.cx.out.push(diagnostic);
     }
 
@@ -278,6 +397,9 @@ impl Body<'_, '_> {
     /// Reports a use of a variable that has no value yet.
     #[cold]
     pub fn used_too_early(&mut self, place: Place, var: VarIdx) {
+        if self.is_too_much(place, Severity::Error) {
+            return;
+        }
         let name = self.value_name(Value::Local(var));
         let span = self.vars[var.index()].span;
         let own_result = self.linked_inst().is_some_and(|inst| inst.results.contains(&var));

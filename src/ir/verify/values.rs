@@ -3,7 +3,7 @@
 use super::Cx;
 use super::cycles::{Cycles, Edge};
 use crate::codes::verify as code;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Severity, Span};
 use crate::draft::{ConstCtor, DefKind};
 use crate::ids::{ConstId, TypeId};
 use crate::inst::{Use, Value};
@@ -14,7 +14,9 @@ impl Cx<'_> {
     pub fn check_consts(&mut self) {
         let recursive = self.check_recursive_consts();
         for new in 0..self.spans.consts.len() {
-            self.check_const(new, &recursive);
+            if !self.is_tainted(self.spans.consts.get(new)) {
+                self.check_const(new, &recursive);
+            }
         }
     }
 
@@ -132,19 +134,33 @@ impl Cx<'_> {
             };
             let cyclic = matches!(value, Value::Const(id) if is_recursive(index) && is_recursive(id.index()));
             if !cyclic && !types.same(have, want) {
-                self.bad_member(new, n, value, have, want);
+                let replacement = self.retyped(value, want);
+                self.bad_member(new, n, value, (have, want), replacement.is_some());
+                if let (Some(constant), ConstCtor::List(members)) =
+                    (replacement, &mut self.program.consts[index].ctor)
+                {
+                    members[n] = Value::Const(constant);
+                }
             }
         }
     }
 
     #[cold]
-    fn bad_member(&mut self, new: usize, n: usize, value: Value, have: TypeId, want: TypeId) {
+    fn bad_member(
+        &mut self,
+        new: usize,
+        n: usize,
+        value: Value,
+        (have, want): (TypeId, TypeId),
+        is_replaced: bool,
+    ) {
         let (name, have_name, want_name) = (self.global_name(value), self.ty(have), self.ty(want));
         let message = format!("{name} has type {have_name}, but member {n} is {want_name}");
         let mut diagnostic = Diagnostic::error(code::CONST_MEMBER_TYPE, self.member_span(new, n), message)
             .label(format!("this is {have_name}"))
             .also(self.global_span(value), format!("{name} is defined here"));
-        diagnostic.severity = self.mismatch_severity(have, want);
+        diagnostic.severity =
+            if is_replaced { Severity::Warning } else { self.mismatch_severity(have, want) };
         self.out.push(diagnostic);
     }
 
@@ -154,6 +170,9 @@ impl Cx<'_> {
         let (first, count) = (self.mark.consts(), self.spans.consts.len());
         let mut recursive = vec![false; count];
         let mut cycles = Cycles::new(count);
+        for new in (0..count).filter(|&new| self.is_tainted(self.spans.consts.get(new))) {
+            cycles.not_a_root(new);
+        }
         loop {
             let consts = &self.program.consts;
             let cycle = cycles.next(|new, n| match &consts[first + new].ctor {
@@ -204,7 +223,8 @@ impl Cx<'_> {
         for new in 0..self.spans.globals.len() {
             let global = &self.program.globals[self.mark.globals() + new];
             let (ty, id, mut span) = (global.ty, global.id, global.span);
-            if !matches!(self.program.types.get(ty), Type::Hybrid { .. }) {
+            let is_hybrid = matches!(self.program.types.get(ty), Type::Hybrid { .. });
+            if !is_hybrid || self.is_tainted(self.spans.globals.get(new)) {
                 continue;
             }
             if let Some(DefKind::Global { ty, .. }) = self.def(self.spans.globals[new]).map(|def| &def.kind) {
@@ -223,6 +243,9 @@ impl Cx<'_> {
     /// Checks every new exposed function.
     pub fn check_exposes(&mut self) {
         for new in 0..self.spans.exposes.len() {
+            if self.is_tainted(self.spans.exposes.get(new)) {
+                continue;
+            }
             let expose = &self.program.exposes[self.mark.exposes() + new];
             let (func, cookie, span) = (expose.func, expose.cookie, expose.span);
             let (mut func_span, mut cookie_span) = (span, span);
@@ -247,7 +270,7 @@ impl Cx<'_> {
 }
 
 /// Whether a literal is a value of `int<width>` read as signed or as unsigned.
-fn int_fits(width: u32, negative: bool, magnitude: u128) -> bool {
+pub(super) fn int_fits(width: u32, negative: bool, magnitude: u128) -> bool {
     match (negative, width) {
         // An ill-formed width is reported at the type.
         (_, 0) => true,

@@ -30,18 +30,9 @@ impl Parser<'_> {
     /// The whole text.
     pub(super) fn bundle(&mut self) {
         while !self.at(Kind::Eof) {
-            self.statement = self.tok.start;
+            self.begin_statement(0);
             self.op = None;
-            let done = if self.at(Kind::Directive) {
-                self.definition()
-            } else {
-                let help = match self.tok.kind {
-                    Kind::Word => did_you_mean(&format!(".{}", self.str(self.tok)), DEFINITIONS),
-                    Kind::RBrace => "no function body is open here".into(),
-                    _ => String::new(),
-                };
-                Err(self.expected_with("a definition (`.typedef` …)", help))
-            };
+            let done = if self.at(Kind::Directive) { self.definition() } else { Err(self.no_definition()) };
             if done.is_err() {
                 while !matches!(self.tok.kind, Kind::Directive | Kind::Eof) {
                     self.bump();
@@ -109,6 +100,25 @@ impl Parser<'_> {
         let start = self.tok.start;
         let ctor = self.const_ctor()?;
         Ok(DefKind::Const { name, ty, ctor, ctor_span: self.span_from(start) })
+    }
+
+    /// Something else stands where a definition begins.
+    fn no_definition(&mut self) -> Failed {
+        let wanted = "a definition (`.typedef` …)";
+        let help = match self.tok.kind {
+            Kind::Word => did_you_mean(&format!(".{}", self.str(self.tok)), DEFINITIONS),
+            Kind::RBrace => {
+                let message = format!("expected {wanted}, found `}}`, and no function body is open here");
+                let mut diagnostic = Diagnostic::error(codes::UNEXPECTED_TOKEN, self.span(self.tok), message);
+                if let Some(end) = self.body_end {
+                    diagnostic = diagnostic.also(self.span(end), "the last function body ended here");
+                }
+                self.error(diagnostic);
+                return Failed;
+            }
+            _ => String::new(),
+        };
+        self.expected_with(wanted, help)
     }
 
     /// A function definition never fails as a whole: if its header is damaged, its body is read all the same.
@@ -432,6 +442,9 @@ impl Parser<'_> {
                     );
                 }
                 let token = self.bump();
+                if self.open_strings.contains(&token.start) {
+                    return Ok(ConstCtor::Extern(self.str(token).into()));
+                }
                 match literal::string(self.str(token)) {
                     Ok(symbol) => Ok(ConstCtor::Extern(symbol)),
                     Err(at) => {

@@ -14,7 +14,7 @@ use mu_ir::inst::Use;
 
 /// See [`crate::hail::parse`].
 pub(crate) fn parse_hail(text: &str, source: SourceId) -> (Script, Vec<Diagnostic>) {
-    let limits = Limits::default();
+    let limits = Limits::of(text);
     let mut script = Script::default();
     if text.len() >= limits.text {
         let span = Span::new(source, 0, 0);
@@ -22,7 +22,7 @@ pub(crate) fn parse_hail(text: &str, source: SourceId) -> (Script, Vec<Diagnosti
     }
     let mut parser = Parser::new(text, Lexer::hail(text), source, limits);
     while !parser.at(Kind::Eof) {
-        parser.statement = parser.tok.start;
+        parser.begin_statement(0);
         if parser.hail_definition(&mut script).is_err() {
             parser.skip_to_definition();
         }

@@ -35,13 +35,16 @@ impl Parser<'_> {
     pub(super) fn body(&mut self) -> Vec<DraftBlock> {
         let mut blocks: Vec<DraftBlock> = Vec::new();
         let mut outside_reported = false;
+        let brace = self.open.pop();
+        self.open.clear();
+        self.open.extend(brace);
         loop {
-            self.statement = self.tok.start;
+            self.begin_statement(1);
             self.in_cases = false;
             let done = match self.tok.kind {
                 Kind::RBrace => {
                     self.op = None;
-                    self.bump();
+                    self.body_end = Some(self.bump());
                     return blocks;
                 }
                 Kind::Eof => {
@@ -51,7 +54,12 @@ impl Parser<'_> {
                 }
                 Kind::Directive if self.at_definition() => {
                     let message = format!("{} begins inside a function body", self.found());
-                    self.error_here(codes::UNCLOSED_BODY, message, "a `}` is missing in front of it");
+                    let mut diagnostic =
+                        Diagnostic::error(codes::UNCLOSED_BODY, self.span(self.tok), message);
+                    if let Some(brace) = brace {
+                        diagnostic = diagnostic.also(self.span(brace), "the body begins here");
+                    }
+                    self.error(diagnostic.help("a `}` is missing in front of it"));
                     return blocks;
                 }
                 Kind::Global | Kind::Local if self.at_header() => {
@@ -153,6 +161,13 @@ impl Parser<'_> {
             // At the start of a line behind something complete it can be nothing else.
             Kind::LParen if self.tok.first_on_line && self.tok.start == self.statement => true,
             Kind::LParen => self.look_into_parens() == Ahead::Header,
+            // `%name [%exc]:`, whose parentheses are missing.
+            Kind::LBracket => {
+                let mut lexer = self.lexer.clone();
+                matches!(lexer.next_token().kind, Kind::Global | Kind::Local)
+                    && lexer.next_token().kind == Kind::RBracket
+                    && lexer.next_token().kind == Kind::Colon
+            }
             _ => false,
         }
     }

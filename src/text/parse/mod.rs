@@ -53,7 +53,7 @@ pub use suggest::closest;
 /// diagnostic that says so. When there are errors the draft holds what could be read: good enough for an outline, not
 /// for linking.
 pub fn parse(text: &str, source: SourceId) -> (Draft, Vec<Diagnostic>) {
-    parse_with(text, source, Limits::default())
+    parse_with(text, source, Limits::of(text))
 }
 
 /// Bounds that keep hostile texts from using unreasonable time or memory.
@@ -69,9 +69,12 @@ pub(crate) struct Limits {
     pub errors: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { text: u32::MAX as usize, name: 1 << 14, all_names: 1 << 30, errors: 100 }
+impl Limits {
+    /// The limits of a text. A local name of two bytes stands for one as long as its function's: so that a short text
+    /// cannot fill the memory, all names together may have 64 bytes for each byte of the text, and 64 MiB anyway.
+    fn of(text: &str) -> Self {
+        let all_names = text.len().saturating_mul(64).clamp(64 << 20, 1 << 30);
+        Limits { text: u32::MAX as usize, name: 1 << 14, all_names, errors: 100 }
     }
 }
 
@@ -121,11 +124,17 @@ struct Parser<'a> {
     op: Option<Op>,
     /// Inside the braces of SWITCH; its `}` does not close the function.
     in_cases: bool,
+    /// The brackets that are open, innermost last: the body's brace, and those of the statement.
+    open: Vec<Token>,
+    /// The brace that closed the last function body.
+    body_end: Option<Token>,
     draft: Draft,
     diagnostics: Vec<Diagnostic>,
     last_error: Option<u32>,
     /// Where there were characters without meaning; each was reported, so they are few.
     bad_characters: Vec<u32>,
+    /// Where strings without an end begin, likewise.
+    open_strings: Vec<u32>,
     stopped: bool,
     names_len: usize,
     /// Prefixes of local names, dot included, by [`Scope`].
@@ -146,10 +155,13 @@ impl<'a> Parser<'a> {
             statement: 0,
             op: None,
             in_cases: false,
+            open: Vec::new(),
+            body_end: None,
             draft: Draft::new(source),
             diagnostics: Vec::new(),
             last_error: None,
             bad_characters: Vec::new(),
+            open_strings: Vec::new(),
             stopped: false,
             names_len: 0,
             scopes: Default::default(),
@@ -178,6 +190,7 @@ impl<'a> Parser<'a> {
                 _ if self.stopped => return self.eof(),
                 Kind::BadCharacters => self.report_bad_characters(token),
                 Kind::OpenString => {
+                    self.open_strings.push(token.start);
                     self.report(
                         Diagnostic::error(
                             codes::UNTERMINATED_STRING,
@@ -234,10 +247,23 @@ impl<'a> Parser<'a> {
     #[inline]
     fn bump(&mut self) -> Token {
         let token = self.tok;
+        if let Some(opener) = token.kind.opener() {
+            if opener == token.kind {
+                self.open.push(token);
+            } else {
+                self.open.pop_if(|open| open.kind == opener);
+            }
+        }
         self.prev_end = token.end;
         self.tok = self.ahead;
         self.ahead = self.fetch();
         token
+    }
+
+    /// The current token begins a statement inside so many brackets.
+    fn begin_statement(&mut self, brackets: usize) {
+        self.statement = self.tok.start;
+        self.open.truncate(brackets);
     }
 
     #[inline]
@@ -340,22 +366,32 @@ impl<'a> Parser<'a> {
 
     fn expected_with(&mut self, what: &str, help: impl Into<String>) -> Failed {
         let help = help.into();
-        if self.at(Kind::Eof) {
+        let is_end = self.at(Kind::Eof);
+        let (code, message) = match is_end {
+            true => (codes::UNEXPECTED_END, format!("the text ends where {what} is expected")),
+            false => (codes::UNEXPECTED_TOKEN, format!("expected {what}, found {}", self.found())),
+        };
+        let mut diagnostic = Diagnostic::error(code, self.span(self.tok), message);
+        if let Some(open) = self.unclosed() {
+            diagnostic = diagnostic.also(self.span(open), "not closed");
+        } else if is_end && (self.statement as usize) < self.text.len() {
             let begin = Span { source: self.source, start: self.statement, end: self.statement };
-            let mut diagnostic = Diagnostic::error(
-                codes::UNEXPECTED_END,
-                self.span(self.tok),
-                format!("the text ends where {what} is expected"),
-            );
-            if (self.statement as usize) < self.text.len() {
-                diagnostic = diagnostic.also(begin, "what is not finished begins here");
-            }
-            self.error(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
-        } else {
-            let message = format!("expected {what}, found {}", self.found());
-            self.error_here(codes::UNEXPECTED_TOKEN, message, help);
+            diagnostic = diagnostic.also(begin, "what is not finished begins here");
         }
+        self.error(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
         Failed
+    }
+
+    /// The innermost open bracket, if nothing that can stand in it is next: the end, a definition, another bracket's end,
+    /// an instruction among cases.
+    fn unclosed(&self) -> Option<Token> {
+        let open = *self.open.last()?;
+        let ends = match self.tok.kind {
+            Kind::Eof | Kind::Directive => true,
+            Kind::Word => self.in_cases && self.tok.first_on_line && open.kind == Kind::LBrace,
+            kind => kind.opener().is_some_and(|opener| opener != kind && opener != open.kind),
+        };
+        ends.then_some(open)
     }
 
     /// The current token for messages.
@@ -399,9 +435,13 @@ impl<'a> Parser<'a> {
         match sym {
             Some(sym) => Use { sym, span },
             None => {
-                let message = format!("the name `{}` is too long", shorten(text));
+                let all = self.names_len > self.limits.all_names;
+                let message = match all {
+                    true => "the names of this text, with local names expanded, are too long".to_owned(),
+                    false => format!("the name `{}` is too long", shorten(text)),
+                };
                 self.error(Diagnostic::error(codes::NAME_TOO_LONG, span, message));
-                if self.names_len > self.limits.all_names {
+                if all {
                     self.stop();
                 }
                 self.placeholder(span)

@@ -90,7 +90,7 @@ fn print_item(writer: &mut Writer, names: &ProgramNames<'_>, item: Item, since: 
         Item::Sig(sig) => writer.funcsig(names, &names.sig(sig), program.types.sig(sig)),
         Item::Const(id) => {
             let constant = &program.consts[id.index()];
-            writer.constant(names, &names.global(constant.id), constant.ty, &constant.ctor);
+            writer.constant(names, &names.constant(id), constant.ty, &constant.ctor);
         }
         Item::Global(id) => {
             let global = &program.globals[id.index()];
@@ -182,10 +182,18 @@ impl<'p> ProgramNames<'p> {
         }
     }
 
+    /// Lenient loading makes constants without an id.
+    fn constant(&self, constant: ConstId) -> Cow<'p, str> {
+        match self.program.consts[constant.index()].id {
+            MuId::NONE => Cow::Owned(self.unused(format!("@anon.c{}", constant.index()))),
+            id => self.global(id),
+        }
+    }
+
     /// The name of a global variable.
     fn global_value(&self, value: Value) -> Cow<'p, str> {
         let id = match value {
-            Value::Const(id) => self.program.consts[id.index()].id,
+            Value::Const(id) => return self.constant(id),
             Value::Global(id) => self.program.globals[id.index()].id,
             Value::Func(id) => self.program.funcs[id.index()].id,
             Value::Expose(id) => self.program.exposes[id.index()].id,

@@ -48,7 +48,7 @@ fn the_corpus_survives_linking() {
         let mut again = Program::new();
         load_text(&mut again, &printed);
         assert_eq!(print_program(&again, None), printed, "in {}", path.display());
-        assert_eq!(format(&printed).as_deref(), Ok(printed.as_str()));
+        assert_eq!(format(&printed, false).as_deref(), Ok(printed.as_str()));
     }
     assert!(loaded > 50, "only {loaded} texts were loaded");
 }

@@ -340,15 +340,15 @@ fn round_trip(text: &str) {
         "printing changed the content of\n{text}\nprinted:\n{printed}"
     );
     assert_eq!(print_draft(&second), printed);
-    assert_eq!(format(&printed).as_deref(), Ok(printed.as_str()), "what is printed is not formatted");
+    assert_eq!(format(&printed, false).as_deref(), Ok(printed.as_str()), "what is printed is not formatted");
 
-    let formatted = format(text).unwrap();
+    let formatted = format(text, false).unwrap();
     assert_eq!(
         content(&first),
         content(&draft(&formatted)),
         "formatting changed the content of\n{text}\n{formatted}"
     );
-    assert_eq!(format(&formatted).as_deref(), Ok(formatted.as_str()), "formatting twice differs");
+    assert_eq!(format(&formatted, false).as_deref(), Ok(formatted.as_str()), "formatting twice differs");
     assert_eq!(all_tokens(text), all_tokens(&formatted));
 }
 
@@ -593,7 +593,7 @@ fn speed() {
     for (what, run) in [
         ("read", &mut (|text: &str| read = Some(parse(text, SourceId(0)).0)) as &mut dyn FnMut(&str)),
         ("read", &mut |text| drop(parse(text, SourceId(0)))),
-        ("format", &mut |text| drop(format(text))),
+        ("format", &mut |text| drop(format(text, false))),
     ] {
         let start = std::time::Instant::now();
         run(&text);

@@ -292,10 +292,13 @@ impl Decoder<'_> {
         let rets = self.program.types.sig(inst.sigs[0]).rets.clone();
         let args = self.word_list(&inst.args[1..])?;
         let resume = self.resume(inst, &rets)?;
-        if let Value::Func(func) = inst.args[0] {
-            // A REFCAST callee is a variable, so a function named here has the signature the verifier checked.
+        let types = &self.program.types;
+        if let Value::Func(func) = inst.args[0]
+            && types.same_sig(self.program.funcs[func.index()].sig, inst.sigs[0])
+        {
             return Ok(Instr::Call { func, info: self.call_info(inst, args, resume) });
         }
+        // Lenient loading lets functions of other signatures pass: that is looked at when they are called.
         let callee = self.slot(inst.args[0])?;
         Ok(Instr::CallIndirect { callee, info: self.call_info(inst, args, resume) })
     }
