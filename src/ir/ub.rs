@@ -48,22 +48,22 @@ undefined_behaviours! {
     ClosedCursor 21 "threads-stacks#stack-introspection" "use of a closed frame cursor";
     CursorFramePopped 22 "threads-stacks#on-stack-replacement" "pop_frames_to removed a frame another cursor refers to";
     UnorderedOsr 23 "threads-stacks#on-stack-replacement" "two threads change or inspect one stack without an order";
-    UnorderedBinding 24 "memory-model#stack-operations" "two bindings of one stack without an order";
+    UnorderedBinding 24 "memory-model#special-rules-for-stack-operations" "two bindings of one stack without an order";
     BadIntrospection 25 "threads-stacks#stack-introspection" "introspection or push_frame on a stack in the wrong state";
-    DataRace 26 "memory-model#data-race" "conflicting accesses without an order";
-    MixedAtomicity 27 "memory-model#data-race" "atomic and non-atomic access to one location without an order";
+    DataRace 26 "memory-model#value-visibility" "conflicting accesses without an order";
+    MixedAtomicity 27 "memory-model#value-visibility" "atomic and non-atomic access to one location without an order";
     NegativeWake 28 "common-insts#futex-instructions" "a negative number of threads to wake";
     UnmatchedUnpin 29 "common-insts#object-pinning" "unpin without a matching pin";
     NativeUnwind 30 "native-interface-x64-unix#the-default-calling-convention" "native code unwound Mu frames";
     UnknownId 31 "common-insts#id-name-conversion" "an unknown id or name";
     UnknownWatchpoint 32 "uvm-client-interface#watchpoint-operations" "a watchpoint id that no instruction has";
-    BadHandle 33 "uvm-client-interface#handles" "a handle that is closed, foreign or of the wrong type";
-    SharedContext 34 "uvm-client-interface#the-client-context" "one client context used by two threads at a time";
+    BadHandle 33 "uvm-client-interface#the-mu-micro-vm-and-client-contexts" "a handle that is closed, foreign or of the wrong type";
+    SharedContext 34 "uvm-client-interface#the-mu-micro-vm-and-client-contexts" "one client context used by two threads at a time";
     BadTrapResult 35 "uvm-client-interface#trap-handling" "a trap handler left its results unset or wrong";
-    BadBuilderNode 36 "irbuilder#builder" "an IR builder that is NULL, or used after load or abort";
-    HailSelfRead 37 "hail#memory-initialisation" "a HAIL initialiser reads the location being written";
+    BadBuilderNode 36 "irbuilder#load" "an IR builder that is NULL, or used after load or abort";
+    HailSelfRead 37 "hail#top-level-definitions" "a HAIL initialiser reads the location being written";
     NoExceptionClause 38 "instruction-set#exception-clause" "an instruction continued exceptionally without an exception clause";
-    BadNativeCallee 39 "native-interface#unsafe-native-call" "CCALL of a NULL function pointer";
+    BadNativeCallee 39 "instruction-set#ccall-instruction" "CCALL of a NULL function pointer";
     BadBundle 40 "common-insts#bundle-hail-loading" "an instruction loaded a bundle or HAIL script that has errors";
 }
 
