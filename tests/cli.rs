@@ -339,12 +339,15 @@ fn statistics() {
 #[test]
 fn hail_scripts_are_loaded_after_the_bundles() {
     let (bundle, hail) = ("tests/cli/list.uir", "tests/cli/list.hail");
-    let lines: [&[&str]; 5] = [
+    let lines: [&[&str]; 7] = [
         &["run", bundle, "--hail", hail],
         &["run", "--hail", hail, bundle, "--hail", hail],
         &["run", bundle, "--hail", "tests/cli/wrong.hail"],
         &["check", bundle, "--hail", "tests/cli/wrong.hail", "--hail", hail, "--error-format=short"],
         &["check", "--hail", hail, bundle],
+        // Bundles that are missing make all names unknown; mistakes of the text itself are told.
+        &["check", "tests/cli/errors.uir", "--hail", "tests/cli/wrong.hail", "--error-format=short"],
+        &["check", "/nonexistent/file.uir", "--hail", "tests/cli/untidy.uir", "--error-format=short"],
     ];
     insta::assert_snapshot!(all(&lines));
     // Lenient mode warns of the number that does not fit, at its place.
