@@ -49,7 +49,8 @@ pub fn main(args: &CheckArgs) -> u8 {
         let loaded = match Input::read(path, kind) {
             Ok(input) if kind == Kind::Hail && bundles_missing => {
                 input.check_syntax(&reporter);
-                let message = format!("{}: only the syntax was checked, since bundles are missing", input.name);
+                let message =
+                    format!("{}: only the syntax was checked, since bundles are missing", input.name);
                 output::say(&reporter.warning(&message));
                 false
             }
