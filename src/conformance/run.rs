@@ -89,9 +89,10 @@ fn run_text_with(
     for seed in (0..count).map(|index| first.wrapping_add(index)) {
         let mut config = config.clone();
         config.schedule.seed = seed;
-        let collections = report.collections;
+        let (collections, failures) = (report.collections, report.forced_failures);
         report = run_seed(&script, name, text, folder, tier, &config, loader);
         report.collections += collections;
+        report.forced_failures += failures;
         if !report.passed() {
             report.name_seed(seed, count);
             break;
@@ -123,7 +124,14 @@ fn run_seed(
 }
 
 fn empty_report(script: &str, tier: Tier) -> Report {
-    Report { script: script.into(), tier, assertions: Vec::new(), load_errors: Vec::new(), collections: 0 }
+    Report {
+        script: script.into(),
+        tier,
+        assertions: Vec::new(),
+        load_errors: Vec::new(),
+        collections: 0,
+        forced_failures: 0,
+    }
 }
 
 impl Report {
@@ -194,6 +202,7 @@ fn run_script(
         *line = step.line;
         run_step(step, &mut mu, folder, report, loader);
         report.collections = mu.runtime().heap.collections().count;
+        report.forced_failures = mu.runtime().stress_counts.failures;
     }
 }
 

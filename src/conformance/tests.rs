@@ -253,6 +253,7 @@ fn blessing_writes_errors_of_other_files() {
         assertions: vec![],
         load_errors: vec![errors],
         collections: 0,
+        forced_failures: 0,
     };
     let blessed = bless::bless("//! spec: a#b\n//! load bad.part.uir invalid\n//! id @x\n", &report).unwrap();
     let wanted = "//! spec: a#b\n//! load bad.part.uir invalid MU-E2001 @7:1\n//!   invalid MU-E2001 @9:3\n//! id @x\n";
