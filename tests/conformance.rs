@@ -7,6 +7,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use mu_text::script;
 use mu_vm::conformance::suite::{self, Verdict};
 use mu_vm::conformance::{self, Ledger, Suite, Tier, bless, clauses};
+use mu_vm::ir::table::{CommInst, Op};
+use mu_vm::ir::ub::Ub;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
         bless_all(&suite);
     }
     let totals: Totals = Arc::new(Mutex::new(vec![(0, 0); Tier::ALL.len()]));
-    let mut trials = vec![test_count(&suite), test_page(&suite)];
+    let mut trials = vec![test_count(&suite), test_page(&suite), test_tables(&suite)];
     for (index, &tier) in Tier::ALL.iter().enumerate() {
         let file = Ledger::path(&folder("ledger"), tier);
         let ledger = Ledger::load(&file);
@@ -135,6 +137,22 @@ fn test_page(suite: &Arc<Suite>) -> Trial {
             false => Err(Failed::from(
                 "tests/conformance/CLAUSES.md is not current: `MU_BLESS=1 cargo test --test conformance`",
             )),
+        }
+    })
+}
+
+/// What the tables of the machine refer to is in the list of clauses.
+fn test_tables(suite: &Arc<Suite>) -> Trial {
+    let suite = Arc::clone(suite);
+    Trial::test("clauses of the tables", move || {
+        let known = clauses::Known::load(&suite.root)?.ok_or("there is no clauses.txt")?;
+        let instructions = Op::ALL.iter().map(|op| op.anchor());
+        let common = CommInst::ALL.iter().map(|inst| inst.anchor());
+        let all = instructions.chain(common).chain(Ub::ALL.iter().map(|ub| ub.anchor()));
+        let names: Vec<String> = all.map(str::to_owned).collect();
+        match known.unknown(&names)[..] {
+            [] => Ok(()),
+            ref unknown => Err(Failed::from(format!("not in clauses.txt: {}", unknown.join(" ")))),
         }
     })
 }

@@ -1,11 +1,12 @@
 //! `mu check`: loads bundles and then HAIL scripts into one instance and reports every error and warning of all of them.
 //!
 //! What has errors is left out and the next one is loaded all the same, so one run tells everything that can be told;
-//! what depends on the bundle that is missing is then an error, too.
+//! what depends on the bundle that is missing is then an error, too. Of HAIL scripts, which consist of such names, only the
+//! syntax is checked then.
 
 use super::exit::Exit;
 use super::options::{self, HailArgs, Input, Kind, LoadArgs};
-use super::output::Failure;
+use super::output::{self, Failure};
 use clap::Args;
 
 /// Arguments of `mu check`.
@@ -42,16 +43,26 @@ pub fn main(args: &CheckArgs) -> u8 {
         Err(failure) => return failure.report(&reporter),
     };
     let mut unreadable: Option<Failure> = None;
-    let mut all_loaded = true;
+    let (mut all_loaded, mut bundles_missing) = (true, false);
     let bundles = args.load.files.iter().map(|path| (path.as_path(), Kind::Bundle));
     for (path, kind) in bundles.chain(args.hail.inputs()) {
-        match Input::read(path, kind) {
-            Ok(input) => all_loaded &= input.load(&mut mu, &reporter, usize::MAX),
+        let loaded = match Input::read(path, kind) {
+            Ok(input) if kind == Kind::Hail && bundles_missing => {
+                input.check_syntax(&reporter);
+                let message =
+                    format!("{}: only the syntax was checked, since bundles are missing", input.name);
+                output::say(&reporter.warning(&message));
+                false
+            }
+            Ok(input) => input.load(&mut mu, &reporter, usize::MAX),
             Err(failure) => {
                 failure.report(&reporter);
                 unreadable = Some(failure);
+                false
             }
-        }
+        };
+        all_loaded &= loaded;
+        bundles_missing |= kind == Kind::Bundle && !loaded;
     }
     match unreadable {
         Some(failure) => failure.exit.code(),

@@ -28,7 +28,7 @@ pub enum Exit {
     Fuel,
     /// The instance or its first stack could not be made.
     Start,
-    /// A bundle has errors.
+    /// A bundle or a HAIL script has errors.
     Bundle,
     /// The command line is wrong, or a file cannot be read or written.
     Usage,
@@ -80,7 +80,7 @@ impl Exit {
             Exit::Unsupported => "an instruction this implementation does not execute yet",
             Exit::Fuel => "out of fuel (--fuel)",
             Exit::Start => "the instance or its first stack could not be made",
-            Exit::Bundle => "a bundle has errors",
+            Exit::Bundle => "a bundle or a HAIL script has errors",
             Exit::Usage => "wrong command line, or a file that cannot be read or written",
             Exit::Deadlock => "all threads wait, and nobody can wake one",
         }

@@ -5,6 +5,7 @@ use super::output::{self, Failure};
 use super::render::{ErrorFormat, Reporter};
 use clap::Args;
 use mu_vm::ir::diag::Source;
+use mu_vm::ir::ids::SourceId;
 use mu_vm::rt::choose::Schedule;
 use mu_vm::rt::runtime::Config;
 use mu_vm::rt::stress::GcStress;
@@ -191,6 +192,13 @@ impl Input {
     /// When one of them cannot be read.
     pub fn read_bundles(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
         paths.iter().map(|path| Input::read(path, Kind::Bundle)).collect()
+    }
+
+    /// Reports what is wrong with the text of a HAIL script, whatever its names stand for.
+    pub fn check_syntax(&self, reporter: &Reporter) {
+        let (_, diagnostics) = mu_vm::text::hail::parse(&self.text, SourceId(0));
+        let source = Source { name: self.name.clone(), text: self.text.as_str().into() };
+        output::say(&reporter.diagnostics(&diagnostics, &[source]));
     }
 
     /// Loads it and reports its errors and warnings, at most so many of these. False if there were errors.

@@ -183,7 +183,8 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     let config = args.memory.config(Config { os_threads: args.os_threads, ..Config::default() });
-    let (mut passed, mut failed, mut known, mut assertions, mut collections) = (0, 0, 0, 0, 0);
+    let (mut passed, mut failed, mut known, mut assertions) = (0, 0, 0, 0);
+    let (mut collections, mut failures) = (0, 0);
     for suite in suites {
         for path in missing(suite, args, ledgers) {
             failed += 1;
@@ -192,6 +193,7 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         for report in suite.run_with(&args.tier.0, jobs, &config) {
             assertions += report.assertions.len();
             collections += report.collections;
+            failures += report.forced_failures;
             match ledger_of(ledgers, report.tier)
                 .map_or(Verdict::Failed, |ledger| suite::judge(&report, ledger))
             {
@@ -209,8 +211,13 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         }
     }
     let known = if known == 0 { String::new() } else { format!(", {known} known to fail") };
-    let forced =
-        if args.memory.gc_stress.is_some() { format!(", {collections} collections") } else { String::new() };
+    let mut forced = String::new();
+    if let Some(modes) = args.memory.gc_stress {
+        forced.push_str(&format!(", {collections} collections"));
+        if modes.fail_at.is_some() {
+            forced.push_str(&format!(", {failures} allocations failed"));
+        }
+    }
     output::print(&format!("{passed} passed, {failed} failed{known}; {assertions} assertions{forced}\n"))?;
     Ok(if failed == 0 { Exit::Ok } else { Exit::Differs })
 }

@@ -105,6 +105,8 @@ pub struct Report {
     pub load_errors: Vec<LoadErrors>,
     /// Garbage collections that happened.
     pub collections: u64,
+    /// Allocations that a stress mode made fail.
+    pub forced_failures: u64,
 }
 
 impl Report {

@@ -1,5 +1,6 @@
 //! Runs one script on one tier.
 
+use super::clauses::Known;
 use super::traps::{self, Answers};
 use super::values;
 use super::{Assertion, DEFAULT_FUEL, Failure, LoadErrors, Loader, Report, Tier};
@@ -32,12 +33,31 @@ pub fn run_loaded(root: &Path, script: &str, tier: Tier, loader: Loader) -> Repo
 fn run_file(root: &Path, script: &str, tier: Tier, config: &Config, loader: Loader) -> Report {
     let path = root.join(script);
     match std::fs::read_to_string(&path) {
-        Ok(text) => run_text_with(script, &text, path.parent().unwrap_or(root), tier, config, loader),
+        Ok(text) => {
+            let folder = path.parent().unwrap_or(root);
+            let mut report = run_text_with(script, &text, folder, tier, config, loader);
+            check_clauses(root, &text, &mut report);
+            report
+        }
         Err(error) => {
             let mut report = empty_report(script, tier);
             report.fail(1, "a script", format!("{}: {error}", path.display()));
             report
         }
+    }
+}
+
+/// A script names clauses that there are, if its suite has a list of them.
+fn check_clauses(root: &Path, text: &str, report: &mut Report) {
+    let known = match Known::load(root) {
+        Ok(Some(known)) => known,
+        Ok(None) => return,
+        Err(error) => return report.fail(1, "a list of clauses", error),
+    };
+    let Ok(script) = script::parse(text) else { return };
+    for name in known.unknown(&script.spec) {
+        let line = text.lines().position(|line| line.starts_with("//! spec:") && line.contains(name));
+        report.fail(line.map_or(1, |at| at as u32 + 1), "a clause of clauses.txt", name);
     }
 }
 
@@ -69,9 +89,10 @@ fn run_text_with(
     for seed in (0..count).map(|index| first.wrapping_add(index)) {
         let mut config = config.clone();
         config.schedule.seed = seed;
-        let collections = report.collections;
+        let (collections, failures) = (report.collections, report.forced_failures);
         report = run_seed(&script, name, text, folder, tier, &config, loader);
         report.collections += collections;
+        report.forced_failures += failures;
         if !report.passed() {
             report.name_seed(seed, count);
             break;
@@ -103,7 +124,14 @@ fn run_seed(
 }
 
 fn empty_report(script: &str, tier: Tier) -> Report {
-    Report { script: script.into(), tier, assertions: Vec::new(), load_errors: Vec::new(), collections: 0 }
+    Report {
+        script: script.into(),
+        tier,
+        assertions: Vec::new(),
+        load_errors: Vec::new(),
+        collections: 0,
+        forced_failures: 0,
+    }
 }
 
 impl Report {
@@ -176,6 +204,7 @@ fn run_script(
         *line = step.line;
         run_step(step, &mut mu, folder, report, loader);
         report.collections = mu.runtime().heap.collections().count;
+        report.forced_failures = mu.runtime().stress_counts.failures;
     }
 }
 

@@ -253,6 +253,7 @@ fn blessing_writes_errors_of_other_files() {
         assertions: vec![],
         load_errors: vec![errors],
         collections: 0,
+        forced_failures: 0,
     };
     let blessed = bless::bless("//! spec: a#b\n//! load bad.part.uir invalid\n//! id @x\n", &report).unwrap();
     let wanted = "//! spec: a#b\n//! load bad.part.uir invalid MU-E2001 @7:1\n//!   invalid MU-E2001 @9:3\n//! id @x\n";
@@ -325,4 +326,23 @@ fn a_script_is_run_with_all_its_seeds() {
     let wrong = run(&format!("{RACE}//! call @stuck() => ()\n"));
     let got: Vec<_> = wrong.failures().filter_map(|assertion| assertion.failure.as_ref()).collect();
     assert!(got[0].got.starts_with("deadlock of 1 threads: T"), "{}", got[0].got);
+}
+
+#[test]
+fn scripts_name_clauses_that_there_are() {
+    let root = std::env::temp_dir().join(format!("mu-clauses-{}", std::process::id()));
+    std::fs::create_dir_all(&root).unwrap();
+    let script = "// A script.\n//! spec: hail#example\n//! spec: hail#exmaple\n//! valid\n";
+    std::fs::write(root.join("a.uir"), script).unwrap();
+    let run = || super::run(&root, "a.uir", Tier::Interp);
+    assert!(run().passed(), "a suite without a list");
+    std::fs::write(root.join("clauses.txt"), "# titles\nhail#example\nhail#future-work  text\n").unwrap();
+    let report = run();
+    let failed: Vec<_> = report.failures().collect();
+    assert_eq!((report.assertions.len(), failed.len(), failed[0].line), (2, 1, 3));
+    assert_eq!(failed[0].failure.as_ref().unwrap().got, "hail#exmaple");
+    std::fs::write(root.join("clauses.txt"), "hail#example because\n").unwrap();
+    let report = run();
+    assert!(report.failures().any(|failed| failed.failure.as_ref().unwrap().got.contains("`because`")));
+    std::fs::remove_dir_all(&root).unwrap();
 }

@@ -75,12 +75,12 @@ undefined_behaviours! {
     UnorderedOsr 23 Never ["the order of operations of different threads is not tracked; each is done as a whole, and the later one meets U17, U21 or U25 if it comes too late"]
         "threads-stacks#on-stack-replacement" "two threads change or inspect one stack without an order";
     UnorderedBinding 24 Never ["the order of operations of different threads is not tracked; each is done as a whole, and the later binding meets U17"]
-        "memory-model#stack-operations" "two bindings of one stack without an order";
+        "memory-model#special-rules-for-stack-operations" "two bindings of one stack without an order";
     BadIntrospection 25 Always "threads-stacks#stack-introspection" "introspection or push_frame on a stack in the wrong state";
     DataRace 26 Never ["happens-before is not tracked"]
-        "memory-model#data-race" "conflicting accesses without an order";
+        "memory-model#value-visibility" "conflicting accesses without an order";
     MixedAtomicity 27 Never ["happens-before is not tracked"]
-        "memory-model#data-race" "atomic and non-atomic access to one location without an order";
+        "memory-model#value-visibility" "atomic and non-atomic access to one location without an order";
     NegativeWake 28 Always "common-insts#futex-instructions" "a negative number of threads to wake";
     UnmatchedUnpin 29 Always "common-insts#object-pinning" "unpin without a matching pin";
     NativeUnwind 30 Always ["when Mu code throws through native frames or removes them; what native code itself does to its stack is not seen"]
@@ -88,17 +88,17 @@ undefined_behaviours! {
     UnknownId 31 Always "common-insts#id-name-conversion" "an unknown id or name";
     UnknownWatchpoint 32 Always "uvm-client-interface#watchpoint-operations" "a watchpoint id that no instruction has";
     BadHandle 33 Always ["by functions of the Rust interface; a frame cursor that is closed is U21"]
-        "uvm-client-interface#handles" "a handle that is closed, foreign or of the wrong type";
+        "uvm-client-interface#the-mu-micro-vm-and-client-contexts" "a handle that is closed, foreign or of the wrong type";
     SharedContext 34 Never ["ruled out by the types of the Rust interface"]
-        "uvm-client-interface#the-client-context" "one client context used by two threads at a time";
+        "uvm-client-interface#the-mu-micro-vm-and-client-contexts" "one client context used by two threads at a time";
     BadTrapResult 35 Never ["the types of the Rust interface rule out results that are unset; wrong ones are U17"]
         "uvm-client-interface#trap-handling" "a trap handler left its results unset or wrong";
-    BadBuilderNode 36 Always "irbuilder#builder" "an IR builder that is NULL, or used after load or abort";
+    BadBuilderNode 36 Always "irbuilder#load" "an IR builder that is NULL, or used after load or abort";
     HailSelfRead 37 Never ["an error of the script, MU-E5011, before anything is executed"]
-        "hail#memory-initialisation" "a HAIL initialiser reads the location being written";
+        "hail#top-level-definitions" "a HAIL initialiser reads the location being written";
     NoExceptionClause 38 Never ["each such case has an id of its own: U1, U5, U6, U7 and U8"]
         "instruction-set#exception-clause" "an instruction continued exceptionally without an exception clause";
-    BadNativeCallee 39 Always "native-interface#unsafe-native-call" "CCALL of NULL, or a call or unexpose of a value that is not exposed";
+    BadNativeCallee 39 Always "instruction-set#ccall-instruction" "CCALL of NULL, or a call or unexpose of a value that is not exposed";
     BadBundle 40 Always "common-insts#bundle-hail-loading" "an instruction loaded a bundle or HAIL script that has errors";
 }
 

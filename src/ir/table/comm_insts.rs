@@ -189,7 +189,7 @@ Misc MiscInst "Miscellaneous instructions." {
 Native NativeInst "Pinning, and functions for native code." {
     NativePin       "@uvm.native.pin"        0x240 1 0 0 Fixed(&[TypeArg]), [PtrOfReferent] [Writes] [] Now "common-insts#object-pinning" "pin an object and give its address";
     NativeUnpin     "@uvm.native.unpin"      0x241 1 0 0 Fixed(&[TypeArg]), [] [Writes] [UnmatchedUnpin] Now "common-insts#object-pinning" "undo one pin";
-    NativeGetAddr   "@uvm.native.get_addr"   0x242 1 0 0 Fixed(&[TypeArg]), [PtrOfReferent] [] [] Now "native-interface#object-pinning" "the address of a pinned object or a global cell";
+    NativeGetAddr   "@uvm.native.get_addr"   0x242 1 0 0 Fixed(&[TypeArg]), [PtrOfReferent] [] [] Now "native-interface#pinning" "the address of a pinned object or a global cell";
     NativeExpose    "@uvm.native.expose"     0x243 0 1 1 Fixed(&[FuncRefOfSig, I64]), [Exposed] [Allocates] [BadCallee] Now "common-insts#mu-function-exposing" "make a function callable by native code";
     NativeUnexpose  "@uvm.native.unexpose"   0x244 0 0 1 Fixed(&[Exposed]), [] [Writes] [] Now "common-insts#mu-function-exposing" "undo an expose";
     NativeGetCookie "@uvm.native.get_cookie" 0x245 0 0 0 Fixed(&[]), [I64] [Reads] [] Now "common-insts#mu-function-exposing" "the cookie of the exposed value that was called";
