@@ -31,9 +31,11 @@
 //! Stack references are never reused (a number and, above it, how often the number was used before), so a reference to
 //! a dead stack is recognised. Stacks that nobody can reach are killed by collections.
 
+mod arena;
 mod cursors;
 mod region;
 
+pub use arena::{ArenaCounts, Guards, StackArena};
 pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
 
@@ -145,10 +147,10 @@ pub struct Stacks {
     stacks: Vec<Stack>,
     /// Numbers of stacks by the lowest address of their memory.
     by_base: BTreeMap<u64, usize>,
-    /// Regions of dead stacks, for reuse.
-    pool: Vec<Arc<Region>>,
-    /// Bytes of each stack.
-    stack_bytes: u64,
+    /// Their memory.
+    arena: Arc<StackArena>,
+    /// The region of dead stacks.
+    nothing: Arc<Region>,
     /// How many stacks may be alive.
     alive_max: usize,
     /// Numbers of dead stacks, for reuse.
@@ -159,9 +161,6 @@ pub struct Stacks {
     cursors: cursors::Cursors,
 }
 
-/// At most this many regions wait for reuse.
-const POOL_MAX: usize = 256;
-
 /// With fewer stacks than this, none are looked for to kill.
 const COLLECT_MIN: usize = 4096;
 
@@ -171,8 +170,8 @@ impl Stacks {
         Stacks {
             stacks: Vec::new(),
             by_base: BTreeMap::new(),
-            pool: Vec::new(),
-            stack_bytes,
+            arena: StackArena::new(stack_bytes),
+            nothing: Arc::new(Region::empty()),
             alive_max,
             free: Vec::new(),
             created: 0,
@@ -186,10 +185,7 @@ impl Stacks {
         if self.alive() >= self.alive_max {
             return Err(NewStackError::TooMany);
         }
-        let region = match self.pool.pop() {
-            Some(region) => region,
-            None => Arc::new(Region::new(self.stack_bytes).map_err(NewStackError::Os)?),
-        };
+        let region = Arc::new(self.arena.take().map_err(NewStackError::Os)?);
         let top_fp = 0;
         let number = self.free.pop().unwrap_or(self.stacks.len());
         self.by_base.insert(region.base(), number);
@@ -228,6 +224,7 @@ impl Stacks {
     pub fn kill(&mut self, stack: StackRef) {
         let Some((number, _)) = number_of(stack) else { return };
         self.close_cursors_of(stack);
+        let nothing = Arc::clone(&self.nothing);
         let Some(stack) = self.get_mut(stack) else { return };
         if stack.state == StackState::Dead {
             return;
@@ -239,15 +236,17 @@ impl Stacks {
         stack.state = StackState::Dead;
         stack.top_fp = 0;
         stack.cells = Vec::new();
-        let empty = Arc::new(Region::empty());
-        let region = std::mem::replace(&mut stack.region, empty);
-        self.by_base.remove(&region.base());
+        let base = stack.region.base();
+        stack.region = nothing;
+        self.by_base.remove(&base);
         if reuse {
             self.free.push(number);
         }
-        if self.pool.len() < POOL_MAX {
-            self.pool.push(region);
-        }
+    }
+
+    /// Where their memory comes from.
+    pub fn arena(&self) -> &Arc<StackArena> {
+        &self.arena
     }
 
     /// Number of stacks that are not dead.

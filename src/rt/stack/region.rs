@@ -3,9 +3,10 @@
 //! All accesses are checked against the region: an address outside reads as 0 and is not written. The interpreter,
 //! which has no `unsafe`, sees slots as a slice of cells.
 
+use super::arena::{Slot, StackArena};
 use super::{FRAME_HEADER_BYTES, FrameState, word};
-use crate::os::{OsError, Reservation};
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// The words of a frame.
 #[derive(Clone, Copy)]
@@ -22,15 +23,15 @@ pub struct FrameWords<'a> {
     pub resume: &'a Cell<u64>,
 }
 
-/// The memory of one stack.
+/// The memory of one stack. It goes back to its arena when the region is dropped.
 pub struct Region {
-    memory: Option<Reservation>,
+    memory: Option<(Arc<StackArena>, Slot)>,
     base: u64,
     end: u64,
 }
 
 // SAFETY: a region is used by the one thread its stack is bound to; handing a stack to another thread happens through
-// the synchronisation of binding. The reservation itself is plain memory without thread affinity.
+// the synchronisation of binding. The memory itself has no thread affinity, and the arena is for all threads.
 unsafe impl Sync for Region {}
 
 impl std::fmt::Debug for Region {
@@ -40,12 +41,9 @@ impl std::fmt::Debug for Region {
 }
 
 impl Region {
-    /// Reserves memory for a stack. Pages are touched only when they are used.
-    pub fn new(bytes: u64) -> Result<Region, OsError> {
-        let memory = Reservation::new(bytes, crate::os::PAGE)?;
-        let base = memory.base();
-        let end = memory.end();
-        Ok(Region { memory: Some(memory), base, end })
+    /// Memory of an arena, which nobody else uses: all of it is mapped, readable, writable and initialised.
+    pub(super) fn in_arena(arena: Arc<StackArena>, slot: Slot, base: u64, end: u64) -> Region {
+        Region { memory: Some((arena, slot)), base, end }
     }
 
     /// The region of a dead stack: no memory.
@@ -81,8 +79,9 @@ impl Region {
             return &[];
         }
         debug_assert!(self.memory.is_some());
-        // SAFETY: the range lies inside the live reservation (checked above; `base == end` without one, so no
-        // non-empty range passes), is aligned, and mapped memory starts zeroed, so every word is initialised.
+        // SAFETY: the range lies inside this region's part of its arena, which is alive as long as the region (checked
+        // above; `base == end` without one, so no non-empty range passes), is aligned, and mapped memory starts zeroed,
+        // so every word is initialised.
         // `Cell` allows other accesses through raw pointers by the same thread.
         unsafe { std::slice::from_raw_parts(address as *const Cell<u64>, count as usize) }
     }
@@ -178,5 +177,13 @@ impl Region {
     #[inline]
     pub fn set_sp(&self, fp: u64, sp: u64) {
         self.set_word(fp, word::SP, sp);
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if let Some((arena, slot)) = self.memory.take() {
+            arena.give_back(slot);
+        }
     }
 }
