@@ -39,8 +39,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
     heap: u64,
     /// Bytes of each stack, e.g. 1M
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_size)]
-    stack: u64,
+    #[arg(long, alias = "stack", value_name = "SIZE", default_value = "1M", value_parser = parse_size)]
+    stack_size: u64,
     /// Stop after this many instructions
     #[arg(long, value_name = "N")]
     fuel: Option<u64>,
@@ -123,7 +123,7 @@ fn run(args: &RunArgs, reporter: &Reporter) -> Result<u8, Failure> {
     let lazy = options::read_bundles(&args.on_undefined)?;
     let config = Config {
         heap_bytes: args.heap,
-        stack_bytes: args.stack,
+        stack_bytes: args.stack_size,
         checked: !args.unchecked,
         schedule: args.schedule.schedule(),
         ..args.instance.config()
@@ -159,7 +159,7 @@ fn start(
         let (exit, reason) = match failure {
             NewStackFailure::Stack(error) => (Exit::Start, error.to_string()),
             NewStackFailure::FrameTooLarge => {
-                (Exit::Start, "its frame is larger than a stack (--stack)".into())
+                (Exit::Start, "its frame is larger than a stack (--stack-size)".into())
             }
             NewStackFailure::Event(Event::Unsupported(what)) => (Exit::Unsupported, what),
             NewStackFailure::Event(event) => (Exit::Start, format!("{event:?}")),

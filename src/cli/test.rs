@@ -3,6 +3,7 @@
 //! Everything is done by `mu_vm::conformance`; this file finds the scripts, prints, and chooses the exit code.
 
 use super::exit::Exit;
+use super::options::parse_size;
 use super::output::{self, Failure};
 use clap::Args;
 use mu_vm::conformance::suite::{self, Verdict};
@@ -48,6 +49,12 @@ pub struct TestArgs {
     /// Force collections: `every:N`, `safepoint`, `move` (move everything), `fail:K`, separated by commas
     #[arg(long, value_name = "MODES")]
     gc_stress: Option<GcStress>,
+    /// Bytes of each stack where a script does not say, e.g. 16K
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    stack_size: Option<u64>,
+    /// Most bytes of heap objects where a script does not say, e.g. 8M
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    heap: Option<u64>,
     /// Scripts that are known to fail, one `path  reason` a line [default: the project's tests/ledger/TIER.txt]
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -76,6 +83,8 @@ Examples:
   mu test                                  all scripts of the project, on all tiers
   mu test --filter=binop_ --jobs=1         some of them, one after the other
   mu test my.uir                           one script
+  mu test --gc-stress=every:1,move         with a collection at every allocation that moves everything
+  mu test --stack-size=16K                 with small stacks
   mu test --bless new.uir                  fill in `//! invalid`; read the difference before you keep it
 
 {codes}"
@@ -177,7 +186,13 @@ fn run_all(suites: &[Suite], args: &TestArgs, ledgers: &[Ledger]) -> Result<Exit
         Some(jobs) => jobs as usize,
         None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    let config = Config { gc_stress: args.gc_stress.unwrap_or_default(), ..Config::default() };
+    let usual = Config::default();
+    let config = Config {
+        gc_stress: args.gc_stress.unwrap_or_default(),
+        stack_bytes: args.stack_size.unwrap_or(usual.stack_bytes),
+        heap_bytes: args.heap.unwrap_or(usual.heap_bytes),
+        ..usual
+    };
     let (mut passed, mut failed, mut known, mut assertions, mut collections) = (0, 0, 0, 0, 0);
     for suite in suites {
         for path in missing(suite, args, ledgers) {
