@@ -168,6 +168,14 @@ impl Reservation {
         unsafe { libc::madvise(begin, self.bytes as usize, libc::MADV_NOHUGEPAGE) };
     }
 
+    /// Allows huge pages in a range, which is otherwise as it was. A kernel without them refuses, which does not matter.
+    pub fn allow_huge_pages(&self, offset: u64, bytes: u64) {
+        if let Ok(begin) = self.pages("madvise", offset, bytes) {
+            // SAFETY: pages inside the mapping this value owns; the advice does not change what the memory holds.
+            unsafe { libc::madvise(begin, bytes as usize, libc::MADV_HUGEPAGE) };
+        }
+    }
+
     fn pages(&self, call: &'static str, offset: u64, bytes: u64) -> Result<*mut libc::c_void, OsError> {
         let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);
         if !inside || !offset.is_multiple_of(PAGE) || !bytes.is_multiple_of(PAGE) {

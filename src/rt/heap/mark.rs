@@ -31,7 +31,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 /// Objects between the stack and their scan.
-const QUEUE: usize = 16;
+const QUEUE: usize = 32;
 
 /// How to find the references in objects of a type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,12 +50,24 @@ enum Scan {
 
 /// How to scan each type, by canonical id; kept from one collection to the next.
 #[derive(Default)]
-pub(super) struct ScanTable(Vec<Scan>);
+pub(super) struct ScanTable {
+    scans: Vec<Scan>,
+    /// The mask of [`Scan::Words`] (0 for [`Scan::Nothing`]), or [`NO_MASK`]: what most objects need, in one word.
+    masks: Vec<u64>,
+}
+
+/// The type is not scanned by a mask alone. (Sixty-four references in a row are, as an array.)
+const NO_MASK: u64 = u64::MAX;
 
 impl ScanTable {
     #[inline]
+    fn mask(&self, ty: TypeId) -> u64 {
+        self.masks.get(ty.index()).copied().unwrap_or(NO_MASK)
+    }
+
+    #[inline]
     fn get(&mut self, layouts: &Layouts, ty: TypeId) -> Scan {
-        match self.0.get(ty.index()) {
+        match self.scans.get(ty.index()) {
             Some(&scan) if scan != Scan::Unknown => scan,
             _ => self.compute(layouts, ty),
         }
@@ -64,10 +76,16 @@ impl ScanTable {
     #[cold]
     fn compute(&mut self, layouts: &Layouts, ty: TypeId) -> Scan {
         let scan = layouts.known(ty).map_or(Scan::Nothing, |layout| scan_of(layouts, &layout.refs));
-        if self.0.len() <= ty.index() {
-            self.0.resize(ty.index() + 1, Scan::Unknown);
+        if self.scans.len() <= ty.index() {
+            self.scans.resize(ty.index() + 1, Scan::Unknown);
+            self.masks.resize(ty.index() + 1, NO_MASK);
         }
-        self.0[ty.index()] = scan;
+        self.scans[ty.index()] = scan;
+        self.masks[ty.index()] = match scan {
+            Scan::Nothing => 0,
+            Scan::Words(words) => words,
+            Scan::Unknown | Scan::WordsAndArray { .. } | Scan::Map => NO_MASK,
+        };
         scan
     }
 }
@@ -305,6 +323,10 @@ impl<'a, const MOVING: bool> Marker<'a, MOVING> {
         if !header.has(Header::IMMORTAL) {
             self.found.objects += 1;
             self.found.bytes += size;
+        }
+        let mask = self.scans.mask(header.ty());
+        if mask != NO_MASK {
+            return self.words(payload, mask);
         }
         match self.scans.get(self.layouts, header.ty()) {
             Scan::Nothing | Scan::Unknown => {}
