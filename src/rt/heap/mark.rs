@@ -24,10 +24,9 @@ use super::roots::{Root, Roots};
 use super::space::{BLOCK_SHIFT, BlockKind, Space, atomic};
 use super::{Header, LARGE_PAYLOAD};
 use crate::layout::{Layouts, LeafKind, RefEntry, Shape};
-use crate::stack::StackRef;
+use crate::stack::{StackRef, StackSet};
 use mu_ir::ids::TypeId;
 use mu_ir::semantics::tagref;
-use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 /// Objects between the stack and their scan.
@@ -129,8 +128,10 @@ pub(super) struct Marker<'a, const MOVING: bool> {
     pub stack: Vec<u64>,
     pub evacuator: Evacuator<'a>,
     weak: Vec<u64>,
+    /// Stacks reached and not scanned.
     stacks: Vec<StackRef>,
-    stacks_seen: HashSet<StackRef>,
+    /// Stacks reached; those that do not exist leave it when they would be scanned.
+    stacks_seen: StackSet,
     pub found: Found,
 }
 
@@ -150,23 +151,25 @@ impl<'a, const MOVING: bool> Marker<'a, MOVING> {
             evacuator,
             weak: Vec::new(),
             stacks: Vec::new(),
-            stacks_seen: HashSet::new(),
+            stacks_seen: StackSet::default(),
             found: Found::default(),
         }
     }
 
     /// Reaches everything that roots reach. The stacks reached, for the caller to kill the others.
-    pub(super) fn trace(&mut self, roots: &dyn Roots) -> HashSet<StackRef> {
+    pub(super) fn trace(&mut self, roots: &dyn Roots) -> StackSet {
         roots.roots(&mut |root| self.root(root));
-        let mut reached = HashSet::new();
         loop {
             self.drain();
-            let Some(stack) = self.stacks.pop() else { break };
-            if roots.stack(stack, &mut |root| self.root(root)) {
-                reached.insert(stack);
+            if self.stacks.is_empty() {
+                return std::mem::take(&mut self.stacks_seen);
+            }
+            while let Some(stack) = self.stacks.pop() {
+                if !roots.stack(stack, &mut |root| self.root(root)) {
+                    self.stacks_seen.remove(&stack);
+                }
             }
         }
-        reached
     }
 
     fn root(&mut self, root: Root) {

@@ -34,14 +34,16 @@
 mod arena;
 mod cursors;
 mod region;
+mod set;
 
 pub use arena::{ArenaCounts, Guards, StackArena};
 pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
+pub use set::StackSet;
 
 use crate::memory::{AllocaCells, CellInfo};
 use crate::os::OsError;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The resume word of a frame whose caller is an interpreter frame (a stub's address once there is compiled code).
@@ -277,7 +279,7 @@ impl Stacks {
     }
 
     /// Kills the stacks that are not among the reached ones; how many.
-    pub fn kill_unreached(&mut self, reached: &HashSet<StackRef>) -> u64 {
+    pub fn kill_unreached(&mut self, reached: &StackSet) -> u64 {
         let lost: Vec<StackRef> = self
             .all()
             .map(|(reference, _)| reference)
