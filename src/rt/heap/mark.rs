@@ -292,23 +292,25 @@ impl<'a, const MOVING: bool> Marker<'a, MOVING> {
         }
     }
 
-    /// Scans what was reached until nothing is left.
+    /// Scans what was reached until nothing is left. Objects wait in the queue until it is full, or until there is nothing
+    /// else to do: in a long list each object is scanned at once.
     fn drain(&mut self) {
         let mut queue = [0u64; QUEUE];
-        let (mut at, mut empty) = (0, 0);
-        while empty < QUEUE {
-            let next = self.stack.pop().unwrap_or(0);
-            if next != 0 {
+        let (mut first, mut end) = (0usize, 0usize);
+        loop {
+            if let Some(next) = self.stack.pop() {
                 Space::prefetch(next);
+                queue[end % QUEUE] = next;
+                end += 1;
+                if end - first < QUEUE {
+                    continue;
+                }
+            } else if first == end {
+                break;
             }
-            let payload = std::mem::replace(&mut queue[at], next);
-            at = (at + 1) % QUEUE;
-            if payload != 0 {
-                empty = 0;
-                self.scan(payload);
-            } else if next == 0 {
-                empty += 1;
-            }
+            let payload = queue[first % QUEUE];
+            first += 1;
+            self.scan(payload);
         }
     }
 

@@ -151,6 +151,8 @@ pub struct Stacks {
     by_base: BTreeMap<u64, usize>,
     /// Their memory.
     arena: Arc<StackArena>,
+    /// Some regions of dead stacks that nobody else looks at, for reuse without asking the arena.
+    pool: Vec<Arc<Region>>,
     /// The region of dead stacks.
     nothing: Arc<Region>,
     /// How many stacks may be alive.
@@ -163,6 +165,9 @@ pub struct Stacks {
     cursors: cursors::Cursors,
 }
 
+/// At most this many regions wait for reuse here; the others go back to the arena.
+const POOL_MAX: usize = 8;
+
 /// With fewer stacks than this, none are looked for to kill.
 const COLLECT_MIN: usize = 4096;
 
@@ -173,6 +178,7 @@ impl Stacks {
             stacks: Vec::new(),
             by_base: BTreeMap::new(),
             arena: StackArena::new(stack_bytes),
+            pool: Vec::new(),
             nothing: Arc::new(Region::empty()),
             alive_max,
             free: Vec::new(),
@@ -187,7 +193,10 @@ impl Stacks {
         if self.alive() >= self.alive_max {
             return Err(NewStackError::TooMany);
         }
-        let region = Arc::new(self.arena.take().map_err(NewStackError::Os)?);
+        let region = match self.pool.pop() {
+            Some(region) => region,
+            None => Arc::new(self.arena.take().map_err(NewStackError::Os)?),
+        };
         let top_fp = 0;
         let number = self.free.pop().unwrap_or(self.stacks.len());
         self.by_base.insert(region.base(), number);
@@ -238,9 +247,12 @@ impl Stacks {
         stack.state = StackState::Dead;
         stack.top_fp = 0;
         stack.cells = Vec::new();
-        let base = stack.region.base();
-        stack.region = nothing;
-        self.by_base.remove(&base);
+        let mut region = std::mem::replace(&mut stack.region, nothing);
+        self.by_base.remove(&region.base());
+        // A region that somebody still holds, who runs on it or looks at its frames, goes back when that ends.
+        if self.pool.len() < POOL_MAX && Arc::get_mut(&mut region).is_some() {
+            self.pool.push(region);
+        }
         if reuse {
             self.free.push(number);
         }
