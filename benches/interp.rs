@@ -2,14 +2,17 @@
 //!
 //! `cargo bench --bench interp` prints criterion's table; throughput is in Mu instructions (or bytes of text).
 
+mod support;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mu_vm::{Mu, Options, Outcome};
 use std::fmt::Write;
 use std::hint::black_box;
+use support::{instance, int_argument};
 
 fn run(mu: &mut Mu, argument: u128) {
     let main = mu.func("@main").expect("the program has @main");
-    let argument = mu.value_from_int(mu.params(main)[0], argument).expect("its parameter is an int");
+    let argument = int_argument(mu, main, argument);
     match mu.call(main, vec![argument]) {
         Outcome::Return(values) => {
             black_box(values);
@@ -31,8 +34,7 @@ fn programs(criterion: &mut Criterion) {
         for (name, text, argument) in programs {
             let mut options = Options::default();
             options.config.checked = checked;
-            let mut mu = Mu::new(options).expect("an instance");
-            mu.load_bundle(name, text).expect("the program loads");
+            let mut mu = instance(text, options);
             run(&mut mu, argument);
             group.throughput(Throughput::Elements(mu.executed()));
             group.bench_function(name, |bencher| bencher.iter(|| run(&mut mu, argument)));
@@ -67,8 +69,7 @@ fn loading(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(format!("{bytes} bytes"), |bencher| {
             bencher.iter(|| {
-                let mut mu = Mu::new(Options::default()).expect("an instance");
-                mu.load_bundle("bench.uir", black_box(&text)).expect("the bundle loads");
+                instance(black_box(&text), Options::default());
             });
         });
     }

@@ -1,6 +1,7 @@
 //! The collector seen by a client: handles, threads, traps, stacks, stress modes.
 
-use mu_vm::conformance::{self, Suite, Tier};
+use mu_vm::conformance::suite::Verdict;
+use mu_vm::conformance::{self, Ledger, Suite, Tier};
 use mu_vm::rt::runtime::Config;
 use mu_vm::rt::stack::StackState;
 use mu_vm::rt::stress::GcStress;
@@ -321,4 +322,27 @@ fn conformance_scripts_under_stress() {
         }
         assert!(run > 60 && collections > 20, "{stress}: {run} scripts, {collections} collections");
     }
+}
+
+/// All conformance scripts, where memory is short. `mu test --stack-size=16K` and `mu test --heap=8M` are the commands.
+fn all_scripts_pass(config: &Config) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let suite = Suite::find(&root).unwrap();
+    let ledger = Ledger::load(&Ledger::path(&root.join("../ledger"), Tier::Interp)).unwrap();
+    let reports = suite.run_with(&[Tier::Interp], 2, config);
+    assert!(reports.len() > 800);
+    for report in &reports {
+        let known = conformance::suite::judge(report, &ledger) == Verdict::KnownFailure;
+        assert!(report.passed() || known, "{}", conformance::suite::show_failures(&root, report, 3));
+    }
+}
+
+#[test]
+fn conformance_scripts_on_small_stacks() {
+    all_scripts_pass(&Config { stack_bytes: 16 << 10, ..Config::default() });
+}
+
+#[test]
+fn conformance_scripts_in_a_small_heap() {
+    all_scripts_pass(&Config { heap_bytes: 8 << 20, ..Config::default() });
 }

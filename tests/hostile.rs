@@ -283,8 +283,7 @@ fn recursive_types_that_refer_to_older_ones() {
 
 #[test]
 fn loads_of_every_level_of_a_nested_type() {
-    // The leaves of a type are found by a walk through all levels, so this one is quadratic: n is small.
-    check("loads of every level", 5_000, Expect::Runs, |n| {
+    check("loads of every level", 20_000, Expect::Runs, |n| {
         let mut text = lines(n, |out, i| match i {
             0 => write!(out, ".typedef @t0 = struct<@i64> .global @g0 <@t0>"),
             _ => write!(out, ".typedef @t{i} = struct<@t{}> .global @g{i} <@t{i}>", i - 1),

@@ -78,6 +78,8 @@ Examples:
   mu test                                  all scripts of the project, on all tiers
   mu test --filter=binop_ --jobs=1         some of them, one after the other
   mu test my.uir                           one script
+  mu test --gc-stress=every:1,move         with a collection at every allocation that moves everything
+  mu test --stack-size=16K                 with small stacks
   mu test --bless new.uir                  fill in `//! invalid`; read the difference before you keep it
   mu test --gc-stress=every:1,move         with a collection at every allocation
 

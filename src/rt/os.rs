@@ -26,6 +26,9 @@ pub const PAGE: u64 = 4096;
 /// More address space than any user process of x86-64 has (47 bits), in bytes.
 pub const ADDRESS_SPACE: u64 = 1 << 47;
 
+/// Since Linux 6.13; libc does not name it yet.
+const MADV_GUARD_INSTALL: c_int = 102;
+
 /// A failed system call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{call} of {bytes} bytes failed: {}", std::io::Error::from_raw_os_error(*errno))]
@@ -145,6 +148,37 @@ impl Reservation {
         }
     }
 
+    /// Makes pages inaccessible without splitting the mapping (`MADV_GUARD_INSTALL`). They stay so when they are given
+    /// back with [`Reservation::discard`].
+    ///
+    /// # Errors
+    /// As [`Reservation::protect`]; `EINVAL` also where the kernel cannot do it (before Linux 6.13).
+    pub fn install_guard(&self, offset: u64, bytes: u64) -> Result<(), OsError> {
+        let address = self.pages("madvise", offset, bytes)?;
+        // SAFETY: the pages lie inside the private anonymous mapping this value owns. Whoever holds pointers into them
+        // is a user of this reservation and asked for the change.
+        match unsafe { libc::madvise(address, bytes as usize, MADV_GUARD_INSTALL) } {
+            0 => Ok(()),
+            _ => Err(OsError::last("madvise", bytes)),
+        }
+    }
+
+    /// Asks for small pages only, so that touching one page takes one page. A kernel without huge pages refuses, which
+    /// does not matter.
+    pub fn forbid_huge_pages(&self) {
+        let begin = ptr::with_exposed_provenance_mut(self.base as usize);
+        // SAFETY: the whole mapping this value owns; the advice does not change what the memory holds.
+        unsafe { libc::madvise(begin, self.bytes as usize, libc::MADV_NOHUGEPAGE) };
+    }
+
+    /// Allows huge pages in a range, which is otherwise as it was. A kernel without them refuses, which does not matter.
+    pub fn allow_huge_pages(&self, offset: u64, bytes: u64) {
+        if let Ok(begin) = self.pages("madvise", offset, bytes) {
+            // SAFETY: pages inside the mapping this value owns; the advice does not change what the memory holds.
+            unsafe { libc::madvise(begin, bytes as usize, libc::MADV_HUGEPAGE) };
+        }
+    }
+
     fn pages(&self, call: &'static str, offset: u64, bytes: u64) -> Result<*mut libc::c_void, OsError> {
         let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.bytes);
         if !inside || !offset.is_multiple_of(PAGE) || !bytes.is_multiple_of(PAGE) {
@@ -175,6 +209,20 @@ fn unmap(base: u64, bytes: u64) {
     // SAFETY: called only for (parts of) mappings that `map` made and nobody uses any more.
     let result = unsafe { libc::munmap(ptr::with_exposed_provenance_mut(base as usize), bytes as usize) };
     debug_assert_eq!(result, 0, "munmap of an own mapping cannot fail");
+}
+
+/// Whether a byte can be read: asks the kernel to read it, which answers where the program would fault.
+#[cfg(test)]
+pub(crate) fn is_readable(address: u64) -> bool {
+    let mut pipe = [0; 2];
+    // SAFETY: the kernel reads one byte at the address, or answers EFAULT; descriptors are those just made.
+    unsafe {
+        assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+        let written = libc::write(pipe[1], ptr::with_exposed_provenance(address as usize), 1);
+        libc::close(pipe[0]);
+        libc::close(pipe[1]);
+        written == 1
+    }
 }
 
 #[cfg(test)]

@@ -42,8 +42,7 @@ use super::roots::Roots;
 use super::space::{BLOCK, LINE, TOUCHED};
 use super::{AllocBuffer, Heap, LARGE_PAYLOAD};
 use crate::layout::Layouts;
-use crate::stack::StackRef;
-use std::collections::HashSet;
+use crate::stack::StackSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -104,7 +103,7 @@ pub struct Plan {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Collected {
     /// The stacks that can be reached; the caller kills the others.
-    pub reached: HashSet<StackRef>,
+    pub reached: StackSet,
     /// Live objects.
     pub objects: u64,
     /// Their payload bytes.
@@ -290,7 +289,7 @@ impl Heap {
 }
 
 struct Marked {
-    reached: HashSet<StackRef>,
+    reached: StackSet,
     found: Found,
     moved: u64,
     stack: Vec<u64>,

@@ -4,6 +4,7 @@ use super::space::atomic;
 use super::*;
 use crate::layout::tests::{Random, Types};
 use crate::layout::{Layout, Layouts, LeafKind, Shape};
+use crate::os::is_readable;
 use crate::stack::StackRef;
 use mu_ir::semantics::tagref;
 use mu_ir::types::Type;
@@ -386,6 +387,58 @@ fn random_graphs_move_to_fresh_addresses() {
         };
         let (moved, _) = random_graphs(seed, config, 100);
         assert!(moved > 3_000, "{moved}");
+    }
+}
+
+/// The stress mode `move` (research F12): where an object was, nobody can look any more, and no new object lies where one
+/// was before.
+#[test]
+fn stale_addresses_fault_and_new_ones_were_never_used() {
+    let (mut types, layouts) = (Types::new(), Layouts::new());
+    let i64 = types.int(64);
+    let (pair, large, hybrid) =
+        (types.structure(&[i64, i64]), types.array(i64, 9000), types.hybrid(&[i64], i64));
+    for ty in [pair, large, hybrid] {
+        layouts.of(&types.0, ty);
+    }
+    let fresh_bytes = Some(HeapConfig::FRESH_BYTES);
+    let heap = Heap::new(HeapConfig { limit_bytes: 4 << 20, fresh_bytes, ..HeapConfig::default() }).unwrap();
+    let mut roots = Slots::default();
+    for number in 0..300u64 {
+        let at = match number % 3 {
+            0 => heap.alloc_fixed(pair, 16, 8),
+            1 => heap.alloc_hybrid(hybrid, 8, 8, number, 8),
+            _ if number % 50 == 2 => heap.alloc_fixed(large, 72_000, 8),
+            _ => continue,
+        };
+        word(at.unwrap().0).store(number, Ordering::Relaxed);
+        roots.slots.push((AtomicU64::new(at.unwrap().0), LeafKind::Ref));
+    }
+    // The last one stays.
+    let pinned = roots.get(roots.slots.len() - 1);
+    roots.pins.push(pinned);
+    let moving = roots.slots.len() - 1;
+    let mut used_blocks: BTreeSet<u64> = BTreeSet::new();
+    for round in 0..40 {
+        let before: Vec<u64> = (0..moving).map(|at| roots.get(at)).collect();
+        used_blocks.extend(before.iter().map(|at| at / BLOCK));
+        let collected = heap.collect(&layouts, &roots, Plan::default());
+        heap.verify_collection(&layouts, &roots, &collected).unwrap();
+        assert_eq!(collected.moved, moving as u64);
+        for (at, &stale) in before.iter().enumerate() {
+            let now = roots.get(at);
+            assert!(!used_blocks.contains(&(now / BLOCK)), "round {round}: {now:#x} was used before");
+            assert_eq!(stale / BLOCK == pinned / BLOCK, is_readable(stale), "round {round}: {stale:#x}");
+            assert_eq!(now % 8, 0);
+            assert!(word(now).load(Ordering::Relaxed) < 300);
+        }
+        assert_eq!((roots.get(moving), is_readable(pinned)), (pinned, true));
+        // Neighbours of what is pinned have left: a stale reference to one finds no object.
+        let neighbour = before.iter().find(|&&stale| stale / BLOCK == pinned / BLOCK);
+        if let Some(&stale) = neighbour {
+            assert_ne!(word(stale).load(Ordering::Relaxed), word(roots.get(0)).load(Ordering::Relaxed));
+            assert!(heap.object_at(stale).is_none());
+        }
     }
 }
 

@@ -33,6 +33,9 @@ const TABLE_CHUNK: u64 = 4096;
 /// Freed runs of large objects from this size on are given back to the system, smaller ones are overwritten.
 const DISCARD_BYTES: u64 = 64 << 10;
 
+/// Blocks from this one on may lie in huge pages: those of a heap of more than 4 MiB.
+const HUGE_FROM: u64 = (4 << 20) / BLOCK;
+
 /// A large object's blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct LargeRun {
@@ -106,6 +109,9 @@ impl Blocks {
             let block = self.next;
             if block >= space.regions.small_end {
                 return None;
+            }
+            if block == HUGE_FROM {
+                space.use_huge_pages(block);
             }
             self.next += 1;
             block

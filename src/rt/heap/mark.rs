@@ -24,14 +24,13 @@ use super::roots::{Root, Roots};
 use super::space::{BLOCK_SHIFT, BlockKind, Space, atomic};
 use super::{Header, LARGE_PAYLOAD};
 use crate::layout::{Layouts, LeafKind, RefEntry, Shape};
-use crate::stack::StackRef;
+use crate::stack::{StackRef, StackSet};
 use mu_ir::ids::TypeId;
 use mu_ir::semantics::tagref;
-use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 /// Objects between the stack and their scan.
-const QUEUE: usize = 16;
+const QUEUE: usize = 32;
 
 /// How to find the references in objects of a type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,12 +49,24 @@ enum Scan {
 
 /// How to scan each type, by canonical id; kept from one collection to the next.
 #[derive(Default)]
-pub(super) struct ScanTable(Vec<Scan>);
+pub(super) struct ScanTable {
+    scans: Vec<Scan>,
+    /// The mask of [`Scan::Words`] (0 for [`Scan::Nothing`]), or [`NO_MASK`]: what most objects need, in one word.
+    masks: Vec<u64>,
+}
+
+/// The type is not scanned by a mask alone. (Sixty-four references in a row are, as an array.)
+const NO_MASK: u64 = u64::MAX;
 
 impl ScanTable {
     #[inline]
+    fn mask(&self, ty: TypeId) -> u64 {
+        self.masks.get(ty.index()).copied().unwrap_or(NO_MASK)
+    }
+
+    #[inline]
     fn get(&mut self, layouts: &Layouts, ty: TypeId) -> Scan {
-        match self.0.get(ty.index()) {
+        match self.scans.get(ty.index()) {
             Some(&scan) if scan != Scan::Unknown => scan,
             _ => self.compute(layouts, ty),
         }
@@ -64,10 +75,16 @@ impl ScanTable {
     #[cold]
     fn compute(&mut self, layouts: &Layouts, ty: TypeId) -> Scan {
         let scan = layouts.known(ty).map_or(Scan::Nothing, |layout| scan_of(layouts, &layout.refs));
-        if self.0.len() <= ty.index() {
-            self.0.resize(ty.index() + 1, Scan::Unknown);
+        if self.scans.len() <= ty.index() {
+            self.scans.resize(ty.index() + 1, Scan::Unknown);
+            self.masks.resize(ty.index() + 1, NO_MASK);
         }
-        self.0[ty.index()] = scan;
+        self.scans[ty.index()] = scan;
+        self.masks[ty.index()] = match scan {
+            Scan::Nothing => 0,
+            Scan::Words(words) => words,
+            Scan::Unknown | Scan::WordsAndArray { .. } | Scan::Map => NO_MASK,
+        };
         scan
     }
 }
@@ -111,8 +128,10 @@ pub(super) struct Marker<'a, const MOVING: bool> {
     pub stack: Vec<u64>,
     pub evacuator: Evacuator<'a>,
     weak: Vec<u64>,
+    /// Stacks reached and not scanned.
     stacks: Vec<StackRef>,
-    stacks_seen: HashSet<StackRef>,
+    /// Stacks reached; those that do not exist leave it when they would be scanned.
+    stacks_seen: StackSet,
     pub found: Found,
 }
 
@@ -132,23 +151,25 @@ impl<'a, const MOVING: bool> Marker<'a, MOVING> {
             evacuator,
             weak: Vec::new(),
             stacks: Vec::new(),
-            stacks_seen: HashSet::new(),
+            stacks_seen: StackSet::default(),
             found: Found::default(),
         }
     }
 
     /// Reaches everything that roots reach. The stacks reached, for the caller to kill the others.
-    pub(super) fn trace(&mut self, roots: &dyn Roots) -> HashSet<StackRef> {
+    pub(super) fn trace(&mut self, roots: &dyn Roots) -> StackSet {
         roots.roots(&mut |root| self.root(root));
-        let mut reached = HashSet::new();
         loop {
             self.drain();
-            let Some(stack) = self.stacks.pop() else { break };
-            if roots.stack(stack, &mut |root| self.root(root)) {
-                reached.insert(stack);
+            if self.stacks.is_empty() {
+                return std::mem::take(&mut self.stacks_seen);
+            }
+            while let Some(stack) = self.stacks.pop() {
+                if !roots.stack(stack, &mut |root| self.root(root)) {
+                    self.stacks_seen.remove(&stack);
+                }
             }
         }
-        reached
     }
 
     fn root(&mut self, root: Root) {
@@ -271,23 +292,25 @@ impl<'a, const MOVING: bool> Marker<'a, MOVING> {
         }
     }
 
-    /// Scans what was reached until nothing is left.
+    /// Scans what was reached until nothing is left. Objects wait in the queue until it is full, or until there is nothing
+    /// else to do: in a long list each object is scanned at once.
     fn drain(&mut self) {
         let mut queue = [0u64; QUEUE];
-        let (mut at, mut empty) = (0, 0);
-        while empty < QUEUE {
-            let next = self.stack.pop().unwrap_or(0);
-            if next != 0 {
+        let (mut first, mut end) = (0usize, 0usize);
+        loop {
+            if let Some(next) = self.stack.pop() {
                 Space::prefetch(next);
+                queue[end % QUEUE] = next;
+                end += 1;
+                if end - first < QUEUE {
+                    continue;
+                }
+            } else if first == end {
+                break;
             }
-            let payload = std::mem::replace(&mut queue[at], next);
-            at = (at + 1) % QUEUE;
-            if payload != 0 {
-                empty = 0;
-                self.scan(payload);
-            } else if next == 0 {
-                empty += 1;
-            }
+            let payload = queue[first % QUEUE];
+            first += 1;
+            self.scan(payload);
         }
     }
 
@@ -305,6 +328,10 @@ impl<'a, const MOVING: bool> Marker<'a, MOVING> {
         if !header.has(Header::IMMORTAL) {
             self.found.objects += 1;
             self.found.bytes += size;
+        }
+        let mask = self.scans.mask(header.ty());
+        if mask != NO_MASK {
+            return self.words(payload, mask);
         }
         match self.scans.get(self.layouts, header.ty()) {
             Scan::Nothing | Scan::Unknown => {}

@@ -34,6 +34,9 @@ pub(super) const LINES: u64 = BLOCK / LINE;
 /// Words of `starts` and `marks` for a block.
 const BIT_WORDS: u64 = BLOCK / 512;
 
+/// A huge page of x86-64, in bytes.
+const HUGE_PAGE: u64 = 2 << 20;
+
 /// What a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum BlockKind {
@@ -96,7 +99,7 @@ impl Space {
             return Err(OsError { call: "mmap", bytes, errno: libc::ENOMEM });
         }
         Ok(Space {
-            memory: Reservation::new(all_blocks * BLOCK, BLOCK)?,
+            memory: Reservation::new(all_blocks * BLOCK, HUGE_PAGE)?,
             kinds: Reservation::new(all_blocks * 4, 1)?,
             starts: Reservation::new(all_blocks * BIT_WORDS * 8, 1)?,
             marks: Reservation::new(all_blocks * BIT_WORDS * 8, 1)?,
@@ -381,6 +384,12 @@ impl Space {
     pub(super) fn discard(&self, first: u64, count: u64) {
         let done = self.memory.discard(first * BLOCK, count * BLOCK);
         debug_assert!(done.is_ok(), "discarding own pages cannot fail");
+    }
+
+    /// From this block on, small objects may lie in huge pages: a heap that has become large is walked at random, and
+    /// looking up addresses of small pages would take as long as the walk itself.
+    pub(super) fn use_huge_pages(&self, first: u64) {
+        self.memory.allow_huge_pages(first * BLOCK, (self.regions.small_end - first) * BLOCK);
     }
 
     /// Allows or forbids access to blocks.

@@ -63,7 +63,9 @@ impl Layouts {
             Type::Struct(fields) => {
                 let (fields, extent, refs, classes) = self.place_fields(types, fields);
                 let extent = Extent { size: round_up(extent.size, extent.align), ..extent };
-                self.finish(ClassKey::Struct(classes), Shape::Struct(fields), extent, refs)
+                let core = self.core_of(fields.iter().map(|field| (field.ty, 1)));
+                let layout = self.finish(ClassKey::Struct(classes), Shape::Struct(fields), extent, refs);
+                Layout { core, ..layout }
             }
             Type::Array(elem, count) => self.array(types.canon(*elem), *count, false),
             Type::Vector(elem, count) => self.array(types.canon(*elem), *count, true),
@@ -113,12 +115,26 @@ impl Layouts {
             false => part.align_bytes,
         };
         let mut refs = RefList::default();
-        refs.repeat(self, elem, 0, part.size_bytes, Some(count));
+        match count {
+            // Not an entry that names the element: a chain of such arrays would be gone through for every object.
+            1 => refs.include(elem, part, 0),
+            _ => refs.repeat(self, elem, 0, part.size_bytes, Some(count)),
+        }
         let shape = Shape::Array { elem, count, stride: part.size_bytes, elem_words: part.words, vector };
         let key =
             if vector { ClassKey::Vector(part.class, count) } else { ClassKey::Array(part.class, count) };
         let words = words_of(part).saturating_mul(count);
-        self.finish(key, shape, Extent { size, align, words }, refs)
+        let core = self.core_of(std::iter::once((elem, count)));
+        Layout { core, ..self.finish(key, shape, Extent { size, align, words }, refs) }
+    }
+
+    /// The core of a type of these parts, so many of each.
+    fn core_of(&self, parts: impl Iterator<Item = (TypeId, u64)>) -> Option<TypeId> {
+        let mut with_words = parts.filter(|&(ty, count)| count > 0 && self.part(ty).words != 0);
+        match (with_words.next(), with_words.next()) {
+            (Some((ty, 1)), None) => Some(self.part(ty).core.unwrap_or(ty)),
+            _ => None,
+        }
     }
 
     fn hybrid(&self, types: &TypeStore, fixed: &[TypeId], var: TypeId) -> Layout {
@@ -169,6 +185,7 @@ impl Layouts {
             words: if extent.words > u64::from(Layout::MAX_WORDS) { u32::MAX } else { extent.words as u32 },
             refs: refs.finish(),
             class,
+            core: None,
             leaves: OnceLock::new(),
         }
     }
@@ -178,7 +195,8 @@ impl Layouts {
         self.known(canon).expect("parts are computed first")
     }
 
-    /// Expands a type into its leaves; the cap on words bounds the work.
+    /// Expands a type into its leaves. Every part looked at has two parts with leaves (or is a leaf), so the work is
+    /// proportional to the leaves and to the parts without; the cap on words bounds it.
     pub(super) fn compute_leaves(&self, layout: &Layout) -> Option<Box<[Leaf]>> {
         if layout.words > Layout::MAX_WORDS {
             return None;
@@ -191,10 +209,12 @@ impl Layouts {
             if layout.words == 0 || count == 0 {
                 continue;
             }
+            #[cfg(test)]
+            self.leaf_steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if count > 1 {
                 work.push((layout, offset_bytes + stride, count - 1, stride));
             }
-            match &layout.shape {
+            match &self.core(layout).shape {
                 Shape::Void | Shape::Hybrid { .. } => {}
                 Shape::Scalar(kind) => {
                     leaves.push(Leaf { offset_bytes, kind: *kind, word });

@@ -201,6 +201,10 @@ pub struct Layout {
     pub refs: Box<[RefEntry]>,
     /// Number of the class: types of one class hold the same data (equal, apart from referent types and weakness).
     pub class: u32,
+    /// The innermost part that has all the leaves, if that is not the type itself: of `struct<void struct<T>>` it is T, or
+    /// T's own core. It lies at the beginning, since what comes before it has no bytes. Leaves are found without looking
+    /// at the levels between, however many there are.
+    core: Option<TypeId>,
     leaves: OnceLock<Option<Box<[Leaf]>>>,
 }
 
@@ -274,6 +278,9 @@ pub struct Layouts {
     segments: [OnceLock<Segment>; SEGMENTS],
     /// Taken while a layout is computed: the numbers of classes.
     classes: Mutex<HashMap<compute::ClassKey, u32>>,
+    /// How many parts were looked at to find leaves.
+    #[cfg(test)]
+    leaf_steps: std::sync::atomic::AtomicU64,
 }
 
 impl Layouts {
@@ -302,8 +309,14 @@ impl Layouts {
     /// The scalar leaves of an SSA value, in order; `None` for types without SSA values (hybrids) and for values of
     /// more than [`Layout::MAX_WORDS`] words. Computed once per type.
     pub fn leaves(&self, types: &TypeStore, ty: TypeId) -> Option<&[Leaf]> {
-        let layout = self.of(types, ty);
+        let layout = self.core(self.of(types, ty));
         layout.leaves.get_or_init(|| self.compute_leaves(layout)).as_deref()
+    }
+
+    /// The layout whose leaves are those of a layout.
+    #[inline]
+    fn core<'a>(&'a self, layout: &'a Layout) -> &'a Layout {
+        layout.core.and_then(|core| self.known(core)).unwrap_or(layout)
     }
 
     /// Number of words of an SSA value; `None` as for [`Layouts::leaves`].

@@ -278,6 +278,51 @@ fn depth_and_doubling_cost_little() {
     assert_eq!(count, 50_000);
 }
 
+/// The leaves of every level of a chain of structs, counted in steps: at most a few for each leaf there is.
+#[test]
+fn leaves_of_deep_chains_are_found_in_few_steps() {
+    let (mut types, layouts) = (Types::new(), Layouts::new());
+    let (i64, void) = (types.int(64), types.0.intern(Type::Void));
+    let nothing = types.array(i64, 0);
+    let pair = types.structure(&[i64, i64]);
+    let first = types.0.type_count() as u32;
+    let length = 20_000;
+    let mut definitions = Vec::new();
+    for index in 0..length {
+        // Levels of all kinds that add no leaf, and from time to time one that adds one.
+        let below = if index == 0 { pair } else { TypeId(first + index - 1) };
+        definitions.push((
+            MuId::NONE,
+            match index % 4000 {
+                3999 => Type::Struct([below, i64].into()),
+                other if other % 3 == 0 => Type::Struct([void, below, nothing].into()),
+                other if other % 3 == 1 => Type::Array(below, 1),
+                _ => Type::Struct([below].into()),
+            },
+        ));
+    }
+    types.0.append(definitions, vec![]);
+    let mut leaf_count = 0;
+    for index in 0..length {
+        let leaves = layouts.leaves(&types.0, TypeId(first + index)).unwrap();
+        let offsets: Vec<u64> = leaves.iter().map(|leaf| leaf.offset_bytes).collect();
+        let expected = u64::from(2 + (index + 1) / 4000);
+        assert_eq!(offsets, (0..expected).map(|word| word * 8).collect::<Vec<_>>());
+        leaf_count += expected;
+    }
+    // Nor does the collector go through the levels.
+    let mut chain = types.reference(void);
+    for _ in 0..1000 {
+        let array = types.array(chain, 1);
+        chain = types.structure(&[array]);
+    }
+    let reference = RefEntry::One { offset_bytes: 0, kind: LeafKind::Ref };
+    assert_eq!(*layouts.of(&types.0, chain).refs, [reference]);
+    let steps = layouts.leaf_steps.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(steps <= 4 * leaf_count, "{steps} steps for {leaf_count} leaves");
+    assert!(steps < 200, "{steps} steps: chains share what was found");
+}
+
 #[test]
 fn a_struct_that_contains_itself_does_not_hang() {
     let (mut types, layouts) = (Types::new(), Layouts::new());

@@ -33,20 +33,24 @@
 //! Stack references are never reused (a number and, above it, how often the number was used before), so a reference to
 //! a dead stack is recognised. Stacks that nobody can reach are killed by collections.
 
+mod arena;
 mod claim;
 mod cursors;
 mod region;
+mod set;
 mod table;
 
+pub use arena::{ArenaCounts, Guards, StackArena};
 pub use claim::Claim;
 pub use cursors::DroppedCursors;
 pub use region::{FrameWords, Region};
+pub use set::StackSet;
 
 use crate::memory::{AllocaCells, CellInfo};
 use crate::native::Segment;
 use crate::os::OsError;
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use table::Table;
@@ -214,9 +218,10 @@ pub struct Stacks {
     table: Table,
     /// Numbers of stacks by the lowest address of their memory.
     by_base: RwLock<BTreeMap<u64, usize>>,
-    free: Mutex<Free>,
-    /// Bytes of each stack.
-    stack_bytes: u64,
+    /// Their memory: it decides which place is used next.
+    arena: Arc<StackArena>,
+    /// Numbers below this one have been used.
+    numbers: AtomicUsize,
     /// How many stacks may be alive.
     alive_max: usize,
     /// How many are.
@@ -227,18 +232,6 @@ pub struct Stacks {
     cursors: Mutex<cursors::Cursors>,
 }
 
-/// Places for stacks.
-#[derive(Default)]
-struct Free {
-    /// Numbers of dead stacks, for reuse.
-    dead: Vec<usize>,
-    /// The first number that was never used.
-    next: usize,
-}
-
-/// So many dead stacks keep the pages they have touched.
-const POOL_MAX: usize = 256;
-
 /// With fewer stacks than this, none are looked for to kill.
 const COLLECT_MIN: usize = 4096;
 
@@ -248,8 +241,8 @@ impl Stacks {
         Stacks {
             table: Table::default(),
             by_base: RwLock::default(),
-            free: Mutex::default(),
-            stack_bytes,
+            arena: StackArena::new(stack_bytes),
+            numbers: AtomicUsize::new(0),
             alive_max,
             alive: AtomicUsize::new(0),
             created: AtomicUsize::new(0),
@@ -260,22 +253,25 @@ impl Stacks {
 
     /// Makes a stack without frames, in the state READY; the caller pushes the bottom frame.
     pub fn create(&self) -> Result<StackRef, NewStackError> {
-        let mut free = self.free.lock();
-        if self.alive() >= self.alive_max {
+        if self.alive.fetch_add(1, Ordering::Relaxed) >= self.alive_max {
+            self.alive.fetch_sub(1, Ordering::Relaxed);
             return Err(NewStackError::TooMany);
         }
-        let number = free.dead.last().copied().unwrap_or(free.next);
+        let slot = self.arena.take_slot().map_err(|error| {
+            self.alive.fetch_sub(1, Ordering::Relaxed);
+            NewStackError::Os(error)
+        })?;
+        let number = slot.number();
         let stack = self.table.make(number);
-        if stack.region.get().is_none() {
-            let region = Region::new(self.stack_bytes).map_err(NewStackError::Os)?;
-            let base = stack.region.get_or_init(|| Arc::new(region)).base();
-            self.by_base.write().insert(base, number);
+        let mut is_new = false;
+        let region = stack.region.get_or_init(|| {
+            is_new = true;
+            Arc::new(Region::lasting(Arc::clone(&self.arena), slot))
+        });
+        if is_new {
+            self.by_base.write().insert(region.base(), number);
+            self.numbers.fetch_max(number + 1, Ordering::Relaxed);
         }
-        if free.dead.pop().is_none() {
-            free.next += 1;
-        }
-        drop(free);
-        self.alive.fetch_add(1, Ordering::Relaxed);
         self.created.fetch_add(1, Ordering::Relaxed);
         stack.set_top_fp(0);
         let word = claim::replace_state(&stack.word, StackState::Ready);
@@ -294,7 +290,6 @@ impl Stacks {
     /// Kills a stack that the caller owns: its frames and cells are gone, its cursors are closed. Its memory is used
     /// again.
     pub fn kill(&self, stack: StackRef) {
-        let Some((number, _)) = number_of(stack) else { return };
         self.close_cursors_of(stack);
         let Some(entry) = self.get(stack) else { return };
         entry.set_held(false);
@@ -302,15 +297,16 @@ impl Stacks {
         std::mem::take(&mut *entry.cells.lock());
         // The native code that waits there never goes on.
         drop(entry.take_segment());
-        let mut free = self.free.lock();
-        if free.dead.len() >= POOL_MAX {
-            entry.region().discard();
-        }
         self.alive.fetch_sub(1, Ordering::Relaxed);
         // A number whose generations are used up is not used again.
         if claim::end_generation(&entry.word) {
-            free.dead.push(number);
+            entry.region().give_back();
         }
+    }
+
+    /// Where their memory comes from.
+    pub fn arena(&self) -> &Arc<StackArena> {
+        &self.arena
     }
 
     /// Number of stacks that are not dead.
@@ -325,8 +321,7 @@ impl Stacks {
 
     /// All stacks that are not dead, by number.
     fn all(&self) -> impl Iterator<Item = (StackRef, &Stack)> {
-        let count = self.free.lock().next;
-        (0..count).filter_map(|number| {
+        (0..self.numbers.load(Ordering::Relaxed)).filter_map(|number| {
             let stack = self.table.get(number)?;
             let word = stack.word.load(Ordering::Acquire);
             let alive = claim::state(word) != StackState::Dead;
@@ -346,7 +341,7 @@ impl Stacks {
     }
 
     /// Kills the stacks that are not among the reached ones; how many. Nobody runs meanwhile.
-    pub fn kill_unreached(&self, reached: &HashSet<StackRef>) -> u64 {
+    pub fn kill_unreached(&self, reached: &StackSet) -> u64 {
         let lost: Vec<StackRef> = self
             .all()
             .map(|(reference, _)| reference)

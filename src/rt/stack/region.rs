@@ -3,9 +3,10 @@
 //! All accesses are checked against the region: an address outside reads as 0 and is not written. The interpreter,
 //! which has no `unsafe`, sees slots as a slice of cells.
 
+use super::arena::{Slot, StackArena, TakenSlot};
 use super::{FRAME_HEADER_BYTES, FrameState, word};
-use crate::os::{OsError, Reservation};
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// The words of a frame.
 #[derive(Clone, Copy)]
@@ -22,15 +23,23 @@ pub struct FrameWords<'a> {
     pub resume: &'a Cell<u64>,
 }
 
+/// Where the memory of a region is from.
+struct Memory {
+    arena: Arc<StackArena>,
+    slot: Slot,
+    /// Whether the slot goes back by [`Region::give_back`] only.
+    lasting: bool,
+}
+
 /// The memory of one stack.
 pub struct Region {
-    memory: Reservation,
+    memory: Memory,
     base: u64,
     end: u64,
 }
 
 // SAFETY: a region is used by the one thread its stack is bound to; handing a stack to another thread happens through
-// the synchronisation of binding. The reservation itself is plain memory without thread affinity.
+// the synchronisation of binding. The memory itself has no thread affinity, and the arena is for all threads.
 unsafe impl Sync for Region {}
 
 impl std::fmt::Debug for Region {
@@ -40,18 +49,24 @@ impl std::fmt::Debug for Region {
 }
 
 impl Region {
-    /// Reserves memory for a stack. Pages are touched only when they are used.
-    pub fn new(bytes: u64) -> Result<Region, OsError> {
-        let memory = Reservation::new(bytes, crate::os::PAGE)?;
-        let base = memory.base();
-        let end = memory.end();
-        Ok(Region { memory, base, end })
+    /// Memory of an arena, which nobody else uses: all of it is mapped, readable, writable and initialised. It goes back
+    /// with the region.
+    pub(super) fn in_arena(arena: Arc<StackArena>, taken: TakenSlot) -> Region {
+        Region {
+            memory: Memory { arena, slot: taken.slot, lasting: false },
+            base: taken.base,
+            end: taken.end,
+        }
     }
 
-    /// Gives the pages back. The words are zero the next time they are read.
-    pub fn discard(&self) {
-        // What cannot be given back is kept.
-        let _ = self.memory.discard(0, self.end - self.base);
+    /// The same for a region that lasts as long as its arena; the memory goes back, and is taken again, in between.
+    pub(super) fn lasting(arena: Arc<StackArena>, taken: TakenSlot) -> Region {
+        Region { memory: Memory { arena, slot: taken.slot, lasting: true }, base: taken.base, end: taken.end }
+    }
+
+    /// The memory goes back to the arena until the same slot is taken again.
+    pub(super) fn give_back(&self) {
+        self.memory.arena.give_back(self.memory.slot);
     }
 
     /// The lowest address.
@@ -81,7 +96,9 @@ impl Region {
         if offset & 7 != 0 || offset > size || size - offset < u64::from(count) * 8 {
             return &[];
         }
-        // SAFETY: the range lies inside the live reservation (checked above), is aligned, and mapped memory starts zeroed, so every word is initialised.
+        // SAFETY: the range lies inside this region's part of its arena (checked above), which is mapped as long as the
+        // region is there; it is aligned, and mapped memory starts zeroed, so every word is initialised. Of a lasting
+        // region whose memory has gone back nobody reads words: its stack is dead.
         // `Cell` allows other accesses through raw pointers by the same thread.
         unsafe { std::slice::from_raw_parts(address as *const Cell<u64>, count as usize) }
     }
@@ -181,5 +198,13 @@ impl Region {
     #[inline]
     pub fn set_sp(&self, fp: u64, sp: u64) {
         self.set_word(fp, word::SP, sp);
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if !self.memory.lasting {
+            self.give_back();
+        }
     }
 }
