@@ -42,7 +42,7 @@ use mu_rt::world::World;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -58,14 +58,21 @@ struct Crew {
     main: ThreadRef,
     /// The run has ended: everybody shall leave.
     over: AtomicBool,
-    /// Instructions that all threads together may still execute; `u64::MAX`: any number.
-    fuel: AtomicU64,
+    fuel: Mutex<Fuel>,
     /// How many members sleep without a timeout, or are about to, or have just been woken.
     asleep: AtomicUsize,
     has_requests: AtomicBool,
     state: Mutex<State>,
     /// A member has left.
     left: Condvar,
+}
+
+/// Instructions that all threads together may still execute.
+struct Fuel {
+    /// Those that nobody has taken; `u64::MAX`: any number.
+    left: u64,
+    /// Those that members have taken and may give back.
+    leased: u64,
 }
 
 #[derive(Default)]
@@ -125,7 +132,7 @@ impl Mu {
         let crew = Arc::new(Crew {
             main: cell.id(),
             over: AtomicBool::new(false),
-            fuel: AtomicU64::new(self.machine.fuel),
+            fuel: Mutex::new(Fuel { left: self.machine.fuel, leased: 0 }),
             asleep: AtomicUsize::new(0),
             has_requests: AtomicBool::new(false),
             state: Mutex::default(),
@@ -215,13 +222,16 @@ impl Crew {
         let machine = self.world.enter();
         let Some(mut thread) = member.cell.take() else { return Pause::Poll };
         let pause = loop {
-            let lease = self.take_fuel();
+            let Some(lease) = self.take_fuel() else {
+                std::thread::yield_now();
+                break Pause::Poll;
+            };
             thread.fuel = lease;
             let before = thread.executed;
             let stop = machine.interp.run(&machine.rt, &mut thread, None);
             let spent = thread.executed - before;
             machine.executed.fetch_add(spent, Ordering::Relaxed);
-            self.give_fuel_back(lease - spent);
+            self.give_fuel_back(lease, lease - spent);
             let pause = match stop {
                 Stop::Alone(what) => Some(Pause::Alone(what)),
                 Stop::Native(step) => Some(Pause::Native(step)),
@@ -240,16 +250,27 @@ impl Crew {
         pause
     }
 
-    fn take_fuel(&self) -> u64 {
-        let take = |fuel: u64| Some(if fuel == u64::MAX { fuel } else { fuel - fuel.min(LEASE) });
-        match self.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(fuel) | Err(fuel) => fuel.min(LEASE),
+    /// Instructions for a member to execute before it looks around; `None` while others have taken all that is left: they
+    /// may give some back.
+    fn take_fuel(&self) -> Option<u64> {
+        let mut fuel = self.fuel.lock();
+        let lease = fuel.left.min(LEASE);
+        if lease == 0 && fuel.leased > 0 {
+            return None;
         }
+        fuel.leased += lease;
+        if fuel.left != u64::MAX {
+            fuel.left -= lease;
+        }
+        Some(lease)
     }
 
-    fn give_fuel_back(&self, rest: u64) {
-        let give = |fuel: u64| (fuel != u64::MAX).then(|| fuel + rest);
-        let _ = self.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
+    fn give_fuel_back(&self, lease: u64, rest: u64) {
+        let mut fuel = self.fuel.lock();
+        fuel.leased -= lease;
+        if fuel.left != u64::MAX {
+            fuel.left += rest;
+        }
     }
 
     /// Settles an event of a thread that has entered the world; `None`: it goes on.
