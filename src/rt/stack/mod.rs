@@ -274,8 +274,8 @@ impl Stacks {
         if free.dead.pop().is_none() {
             free.next += 1;
         }
-        drop(free);
         self.alive.fetch_add(1, Ordering::Relaxed);
+        drop(free);
         self.created.fetch_add(1, Ordering::Relaxed);
         stack.set_top_fp(0);
         let word = claim::replace_state(&stack.word, StackState::Ready);
