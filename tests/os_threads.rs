@@ -351,6 +351,8 @@ fn make_and_kill(steps: u64) {
     let mut mu = stress(Config { stacks_max: 60, ..config() });
     for _ in 0..4 {
         assert_eq!(number(&hammer(&mut mu, "made_and_killed", 16, steps, &mut NoTraps)), 0);
+        // A thread that had not quite ended leaves its stack ACTIVE.
+        mu.collect();
         assert_eq!(mu.runtime().stacks.alive(), 0);
     }
 }
@@ -490,5 +492,62 @@ fn a_panic_in_a_handler_ends_the_run() {
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"as expected"));
         assert!(mu.runtime().threads.all().is_empty());
         assert!(matches!(call(&mut mu, "@leave", "@spins", &mut NoTraps), Outcome::Return(_)));
+    }
+}
+
+/// What the main thread has borrowed comes back, so that another thread can use it.
+#[test]
+fn fuel_that_is_not_needed_comes_back() {
+    let mut mu = stress(config());
+    mu.set_fuel(15_000);
+    for _ in 0..50 {
+        assert_eq!(number(&hammer(&mut mu, "fuel_for_two", 0, 0, &mut NoTraps)), 0);
+    }
+}
+
+/// Runs a thread on the stack that a trap keeps alive, which is another thread's.
+struct RunsStackOfAnother;
+
+impl TrapHandler for RunsStackOfAnother {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let stack = mu_vm::StackRef(trap.keepalives()[0].as_u64());
+        let outcome = trap.mu.run_thread(stack, vec![], &mut NoTraps, None);
+        assert!(matches!(outcome, Outcome::Undefined(Ub::BadBinding, _)), "{outcome:?}");
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// Who cannot be bound to a stack must not kill it: it is another thread's.
+#[test]
+fn a_stack_that_cannot_be_bound_goes_on() {
+    for os_threads in [false, true] {
+        let mut mu = stress(Config { os_threads, ..Config::default() });
+        assert_eq!(number(&hammer(&mut mu, "shows_its_stack", 0, 0, &mut RunsStackOfAnother)), 7);
+    }
+}
+
+/// Calls a function that waits, inside the run that trapped.
+struct Waits(Vec<Outcome>);
+
+impl TrapHandler for Waits {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let func = trap.mu.func("@wait_for_go").unwrap();
+        let zero = trap.mu.value_from_int(trap.mu.params(func)[0], 0).unwrap();
+        self.0.push(trap.mu.call(func, vec![zero]));
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// A run inside a trap handler may be woken by threads of the run around it, as long as one of them can go on.
+#[test]
+fn a_run_in_a_handler_is_woken_by_threads_around_it() {
+    let mut mu = stress(config());
+    for _ in 0..5 {
+        let mut handler = Waits(Vec::new());
+        assert_eq!(number(&hammer(&mut mu, "handler_waits", 100_000, 0, &mut handler)), 0);
+        assert!(matches!(handler.0[..], [Outcome::Return(_)]), "{:?}", handler.0);
+        let mut handler = Waits(Vec::new());
+        assert_eq!(number(&hammer(&mut mu, "handler_waits_in_vain", 0, 0, &mut handler)), 0);
+        assert!(matches!(handler.0[..], [Outcome::Deadlock { waiting: 1, .. }]), "{:?}", handler.0);
     }
 }
