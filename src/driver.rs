@@ -334,7 +334,7 @@ impl Mu {
             _ => self.resting(thread, |mu| mu.machine.while_running(|| work.run())),
         };
         let machine = &*self.machine;
-        machine.interp.end_native(&machine.rt, thread, *work, outcome, &mut run.segment)
+        machine.interp.end_native(&machine.rt, thread, work, outcome, &mut run.segment)
     }
 
     /// The thread whose turn is next; `None` if nobody can go on.

@@ -40,12 +40,12 @@ use crate::driver::{DEADLOCK_THREADS_MAX, NoTraps, Outcome, Resume, TrapHandler}
 use crate::values::Value;
 use crate::{Machine, Mu, StackRef};
 use mu_interp::threads::wait_result;
-use mu_interp::{Alone, Begun, NativeStep, Stop};
+use mu_interp::{Alone, Begun, NativeOutcome, NativeStep, NativeWork, Stop};
 use mu_ir::ub::Ub;
 use mu_rt::native::Segment;
 use mu_rt::thread::{Event, NewThread, Slept, Thread, ThreadCell, ThreadRef};
 use mu_rt::world::{Stopped, World};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLockReadGuard};
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -134,14 +134,22 @@ enum Pause {
     Refuel,
     /// Something must be done while no thread runs.
     Alone(Alone),
-    /// Native code shall run.
-    Native(NativeStep),
     /// It waits at a futex, for so many nanoseconds or for ever.
     Wait(Option<u64>),
     /// An event that the client settles: a trap or a load, without references.
     Client(Event),
     /// It has ended.
     Ended(Box<Outcome>),
+}
+
+/// An OS thread that has entered the world, and the Mu thread it runs.
+type Entered<'a> = (RwLockReadGuard<'a, Machine>, Box<Thread>);
+
+/// Leaves the world.
+fn rest(member: &Member, (machine, thread): Entered<'_>, pause: Pause) -> Pause {
+    member.cell.rest(thread);
+    drop(machine);
+    pause
 }
 
 impl Mu {
@@ -220,13 +228,12 @@ impl Crew {
             let mut segment = None;
             while !self.is_done(&main) {
                 self.serve(&mut *handler);
-                match self.interpret(&main) {
+                match self.interpret(&main, &mut segment) {
                     Pause::Poll => {}
                     Pause::Refuel => std::thread::yield_now(),
                     Pause::Wait(timeout) => self.wait(&main, timeout, Some(&mut *handler)),
                     Pause::Client(event) => self.settle_for_client(&main, &mut *handler, event),
                     Pause::Alone(what) => self.alone(&main, what),
-                    Pause::Native(step) => self.native(&main, step, &mut segment),
                     Pause::Ended(outcome) => self.end(&main, *outcome),
                 }
             }
@@ -256,13 +263,12 @@ impl Crew {
         let work = || {
             let mut segment = None;
             while !self.is_done(&member) {
-                match self.interpret(&member) {
+                match self.interpret(&member, &mut segment) {
                     Pause::Poll => {}
                     Pause::Refuel => std::thread::yield_now(),
                     Pause::Wait(timeout) => self.wait(&member, timeout, None),
                     Pause::Client(event) => self.request(&member, event),
                     Pause::Alone(what) => self.alone(&member, what),
-                    Pause::Native(step) => self.native(&member, step, &mut segment),
                     Pause::Ended(outcome) => self.end(&member, *outcome),
                 }
             }
@@ -276,33 +282,40 @@ impl Crew {
     }
 
     /// Interprets a thread until it stops, and settles what can be settled while sharing the machine.
-    fn interpret(self: &Arc<Self>, member: &Arc<Member>) -> Pause {
+    fn interpret(self: &Arc<Self>, member: &Member, spare: &mut Option<Segment>) -> Pause {
         let machine = self.world.enter();
-        let Some(mut thread) = member.cell.take() else { return Pause::Poll };
-        let pause = loop {
-            let Some(lease) = self.take_fuel() else { break Pause::Refuel };
+        let Some(thread) = member.cell.take() else { return Pause::Poll };
+        let mut entered = (machine, thread);
+        loop {
+            let (machine, thread) = &mut entered;
+            let Some(lease) = self.take_fuel() else {
+                return rest(member, entered, Pause::Refuel);
+            };
             thread.fuel = lease;
             let before = thread.executed;
-            let stop = machine.interp.run(&machine.rt, &mut thread, None);
+            let stop = machine.interp.run(&machine.rt, thread, None);
             let spent = thread.executed - before;
             machine.executed.fetch_add(spent, Ordering::Relaxed);
             self.give_fuel_back(lease, spent);
             let pause = match stop {
-                Stop::Alone(what) => Some(Pause::Alone(what)),
-                Stop::Native(step) => Some(Pause::Native(step)),
                 Stop::Event(Event::OutOfFuel) if lease > 0 => None,
-                Stop::Event(event) => self.share(&machine, &mut thread, event),
+                Stop::Native(step) => match self.native(member, entered, step, spare) {
+                    None => return Pause::Poll,
+                    Some((again, pause)) => {
+                        entered = again;
+                        pause
+                    }
+                },
+                stop => self.stopped(machine, thread, stop),
             };
             if let Some(pause) = pause {
-                break pause;
+                return rest(member, entered, pause);
             }
             let requested = member.cell.id() == self.main && self.has_requests.load(Ordering::Relaxed);
             if requested || self.is_over() || self.world.is_stop_wanted() {
-                break Pause::Poll;
+                return rest(member, entered, Pause::Poll);
             }
-        };
-        member.cell.rest(thread);
-        pause
+        }
     }
 
     /// Instructions for a turn: 0 if all are used up, `None` if others have them.
@@ -410,21 +423,16 @@ impl Crew {
         }
     }
 
-    /// Lets native code run, outside of the world. If the run ends meanwhile, the native code is left to itself: this OS
-    /// thread goes when it comes back.
-    fn native(&self, member: &Arc<Member>, step: NativeStep, spare: &mut Option<Segment>) {
-        let begun = {
-            let machine = self.world.enter();
-            let Some(thread) = member.cell.take() else { return };
-            let begun = machine.interp.begin_native(&machine.rt, &thread, step, spare);
-            member.cell.rest(thread);
-            begun
-        };
-        let mut work = match begun {
-            Begun::Work(work) => work,
-            Begun::Stop(event) => return self.settle(member, self.world.stop(), &mut NoTraps, event),
-            Begun::GoesOn => return,
-        };
+    /// Lets native code run for a thread, outside of the world, and enters again; `None` if the run is over. Then the native
+    /// code is left to itself: this OS thread goes when it comes back.
+    fn run_native<'a>(
+        &'a self,
+        member: &Member,
+        (machine, thread): Entered<'a>,
+        work: &mut NativeWork,
+    ) -> Option<(Entered<'a>, NativeOutcome)> {
+        member.cell.rest(thread);
+        drop(machine);
         member.is_native.store(true, Ordering::SeqCst);
         if self.is_over() {
             // Who waits for the last member holds the lock between looking and waiting.
@@ -434,21 +442,44 @@ impl Crew {
         let outcome = work.run();
         member.is_native.store(false, Ordering::SeqCst);
         if self.is_over() {
-            return;
+            return None;
         }
         let machine = self.world.enter();
-        let Some(mut thread) = member.cell.take() else { return };
-        let stop = machine.interp.end_native(&machine.rt, &mut thread, *work, outcome, spare);
-        let ended = match &stop {
-            Some(Stop::Event(event)) => Some(machine.ended(&thread, event.clone())),
-            Some(Stop::Alone(_) | Stop::Native(_)) | None => None,
+        let thread = member.cell.take()?;
+        Some(((machine, thread), outcome))
+    }
+
+    /// A CCALL, or the end of a callback.
+    fn native<'a>(
+        self: &'a Arc<Self>,
+        member: &Member,
+        (machine, mut thread): Entered<'a>,
+        step: NativeStep,
+        spare: &mut Option<Segment>,
+    ) -> Option<(Entered<'a>, Option<Pause>)> {
+        let mut work = match machine.interp.begin_native(&machine.rt, &thread, step, spare) {
+            Begun::Work(work) => work,
+            Begun::GoesOn => return Some(((machine, thread), None)),
+            Begun::Stop(event) => {
+                let pause = self.share(&machine, &mut thread, event);
+                return Some(((machine, thread), pause));
+            }
         };
-        member.cell.rest(thread);
-        drop(machine);
-        match (ended, stop) {
-            (Some(outcome), _) => self.end(member, outcome),
-            (None, Some(Stop::Alone(what))) => self.alone(member, what),
-            (None, Some(Stop::Event(_) | Stop::Native(_)) | None) => {}
+        let ((machine, mut thread), outcome) = self.run_native(member, (machine, thread), &mut work)?;
+        let pause = match machine.interp.end_native(&machine.rt, &mut thread, work, outcome, spare) {
+            None => None,
+            Some(stop) => self.stopped(&machine, &mut thread, stop),
+        };
+        Some(((machine, thread), pause))
+    }
+
+    /// Why a thread that has stopped does not go on; `None`: it does.
+    fn stopped(self: &Arc<Self>, machine: &Machine, thread: &mut Thread, stop: Stop) -> Option<Pause> {
+        match stop {
+            Stop::Alone(what) => Some(Pause::Alone(what)),
+            Stop::Event(event) => self.share(machine, thread, event),
+            // Done before this is asked.
+            Stop::Native(_) => None,
         }
     }
 

@@ -89,9 +89,10 @@ impl NativeWork {
 }
 
 /// What a thread does after [`Interp::begin_native`].
+#[allow(clippy::large_enum_variant, reason = "almost always the large one, and made for every call")]
 pub enum Begun {
     /// Leaves the world and lets this run.
-    Work(Box<NativeWork>),
+    Work(NativeWork),
     /// Stops: there is no room for C, and nobody catches that.
     Stop(Event),
     /// Goes on interpreting: there is no room for C, and the CCALL has an exceptional edge.
@@ -168,7 +169,7 @@ impl Interp {
             NativeStep::Finish(words) => (stack.take_segment(), Step::Finish(words)),
         };
         match segment {
-            Some(segment) => Begun::Work(Box::new(NativeWork { segment, sig, step, results })),
+            Some(segment) => Begun::Work(NativeWork { segment, sig, step, results }),
             None => site.overflow().map_or(Begun::GoesOn, Begun::Stop),
         }
     }
