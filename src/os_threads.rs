@@ -24,7 +24,8 @@
 //! stay ACTIVE. Nobody waits for a thread in native code: the instance goes on, and lives on, until that comes back.
 //!
 //! **Deadlock.** A thread that goes to sleep for ever while all others sleep looks at all of them; if each sleeps for
-//! ever and nobody was woken while it looked, nobody ever will be: [`Outcome::Deadlock`].
+//! ever and nobody was woken while it looked, nobody ever will be: [`Outcome::Deadlock`]. While a function is exposed
+//! that cannot be known, because a thread that is not Mu's may call it and wake somebody: then they sleep on.
 //!
 //! **Invariants.** A thread's [`Thread`] is out of its cell only while its OS thread has entered the world, or is the one
 //! that has stopped it and passes the thread to whatever may collect. No lock of this module is held while waiting for the
@@ -109,12 +110,10 @@ impl Mu {
         &mut self,
         stack: StackRef,
         args: Vec<Value>,
-        cookie: u64,
         handler: &mut dyn TrapHandler,
     ) -> Outcome {
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
-        thread.cookie = cookie;
         let event = self.machine.resume(&mut thread, stack, Resume::Values(args));
         if let Err(outcome) = self.settle_all(&mut thread, handler, event) {
             self.machine.rt.threads.end(cell.id());
@@ -480,6 +479,9 @@ impl Crew {
                 return;
             }
             if me.is_some_and(|me| me.cell.is_woken()) {
+                return;
+            }
+            if self.world.enter().rt.native.exposed_count() > 0 {
                 return;
             }
             let is_me = |member: &Arc<Member>| me.is_some_and(|me| Arc::ptr_eq(me, member));
