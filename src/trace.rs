@@ -3,10 +3,13 @@
 use crate::{Machine, Mu};
 use mu_rt::stack::{FrameCursor, FrameState, StackRef};
 
+/// What stands for the function of a native frame: all frames of native code between two Mu frames.
+pub const NATIVE_FRAME: &str = "native code";
+
 /// A frame of a backtrace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FrameInfo {
-    /// The function; `native code` for all frames of native code between two Mu frames.
+    /// The function, or [`NATIVE_FRAME`].
     pub func: String,
     /// The version, unless the function is undefined.
     pub version: Option<String>,
@@ -80,7 +83,7 @@ impl Machine {
         };
         let Some(place) = self.interp.place(cursor) else {
             if cursor.state() == FrameState::Native {
-                info.func = "native code".into();
+                info.func = NATIVE_FRAME.into();
             }
             return info;
         };
