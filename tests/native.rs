@@ -288,6 +288,35 @@ fn instances_call_each_other() {
     }
 }
 
+/// Foreign threads of C and of the client, with callbacks that allocate, during runs and between them, while everything moves.
+#[test]
+fn everything_at_once() {
+    const CALLS: usize = 30;
+    let gc_stress = "every:7,move".parse().unwrap();
+    for os_threads in BOTH {
+        let config =
+            Config { os_threads, gc_stress, heap_bytes: 4 << 20, verify_heap: true, ..Config::default() };
+        let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        let text = include_str!("conformance/native-interface/foreign_threads.uir");
+        mu.load_bundle("foreign_threads.uir", text).unwrap();
+        let sorts = exposed(&mut mu, "@sorts", 9);
+        let callers: Vec<_> = (1..=4)
+            .map(|start| {
+                std::thread::spawn(move || (0..CALLS).for_each(|_| assert_eq!(call_native(sorts, start), 9)))
+            })
+            .collect();
+        for _ in 0..CALLS / 3 {
+            assert_eq!(number(&mut mu, "@all_sort", &[]), 12);
+        }
+        mu.while_idle(|| callers.into_iter().for_each(|caller| caller.join().unwrap()));
+        assert!(mu.take_foreign_failures().is_empty());
+        assert!(mu.runtime().stress_counts.allocation_collections > 100);
+        mu.collect();
+        assert!(mu.runtime().threads.all().is_empty());
+        assert_eq!(mu.runtime().stacks.alive(), 0);
+    }
+}
+
 /// All of the above with freed memory overwritten, in a process of its own: what is read after it was freed is seen.
 #[test]
 fn nothing_is_read_after_it_was_freed() {
