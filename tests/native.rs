@@ -4,7 +4,8 @@ use mu_vm::ir::ids::FuncId;
 use mu_vm::ir::ub::Ub;
 use mu_vm::native::ExposeError;
 use mu_vm::rt::runtime::Config;
-use mu_vm::{Mu, Options, Outcome};
+use mu_vm::trace::NATIVE_FRAME;
+use mu_vm::{Mu, Options, Outcome, TrapAction, TrapContext, TrapHandler};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -285,6 +286,63 @@ fn instances_call_each_other() {
         assert_eq!(result, 14);
         assert_eq!(number(&mut one, "@get_calls", &[]), 1);
         assert!(one.take_foreign_failures().is_empty() && other.take_foreign_failures().is_empty());
+    }
+}
+
+/// Handles traps of functions that native code called by calling native code that calls back, in several ways.
+struct CallsBack {
+    traps: u64,
+    /// Unexposed by the first trap, though native code waits in a call of it.
+    trapping: u64,
+}
+
+impl TrapHandler for CallsBack {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        self.traps += 1;
+        let stack = trap.stack();
+        let mu = &mut *trap.mu;
+        assert_eq!(mu.unexpose(self.trapping), self.traps == 1);
+        let twice = exposed(mu, "@twice", 0);
+        let (gate, gate_number) = Gate::new();
+        gate.open();
+        let calls = [address_of_waits(), gate_number, twice];
+        assert_eq!(number(mu, "@calls_native", &calls), 14);
+        assert_eq!(mu.while_idle(|| call_native(twice, 5)), 10);
+        mu.collect();
+        assert!(mu.unexpose(twice));
+        assert!(matches!(call(mu, "@calls_native", &calls), Outcome::Undefined(Ub::BadNativeCallee, _)));
+        // The stack of the trap: the function, native code, and who called that.
+        let trace = mu.backtrace(stack);
+        let names: Vec<&str> = trace.top.iter().map(|frame| &*frame.func).collect();
+        assert_eq!(names, ["@traps", NATIVE_FRAME, "@calls_native"]);
+        let ty = trap.expected_types()[0];
+        let value = trap.mu.value_from_int(ty, self.traps.into()).unwrap();
+        TrapAction::PassValues(stack, vec![value])
+    }
+}
+
+#[test]
+fn trap_handlers_may_call_native_code() {
+    for os_threads in BOTH {
+        let mut mu = instance(os_threads);
+        let (gate, gate_number) = Gate::new();
+        gate.open();
+        let calls = mu.func("@calls_native").unwrap();
+        let mut handler = CallsBack { traps: 0, trapping: exposed(&mut mu, "@traps", 0) };
+        let args = |mu: &Mu, trapping| {
+            let words = [address_of_waits(), gate_number, trapping];
+            let types = mu.params(calls).iter().zip(words);
+            types.map(|(&ty, word)| mu.value_from_int(ty, word.into()).unwrap()).collect()
+        };
+        for count in 1..=5 {
+            let trapping = if count == 1 { handler.trapping } else { exposed(&mut mu, "@traps", count) };
+            let args = args(&mu, trapping);
+            match mu.call_with(calls, args, &mut handler, None) {
+                Outcome::Return(values) => assert_eq!(values[0].as_u64(), count),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(mu.take_foreign_failures().is_empty());
     }
 }
 
