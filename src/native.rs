@@ -1,5 +1,5 @@
 //! Native code and the client: exposing functions, and calls by threads that are not Mu's
-//! (native-interface, "Mu Functions Calling from Native Functions"; uvm-client-interface, "Object pinning" and around).
+//! (native-interface, "Native Functions Calling Mu Functions"; uvm-client-interface, "Object pinning" and around).
 //!
 //! A *foreign* thread is an OS thread that the instance has not started, or that is between two native calls: a thread that
 //! a C library made, the client's own thread outside of a run. When it calls an exposed function, that is a run of its own: a

@@ -1,12 +1,6 @@
 //! [I2]: instances share nothing. Many live and die in one process, in parallel, and dropping one unmaps what it mapped.
 
 use mu_vm::{Mu, Options, Outcome};
-use std::time::Instant;
-
-#[path = "support/native.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
-mod support;
-use support::{Gate, PATIENCE, address_of_awaits, address_of_waits, exposed, instance, number};
 
 const PROGRAM: &str = "
     .typedef @i64 = int<64>
@@ -78,56 +72,10 @@ fn instances_live_in_parallel_and_leave_nothing() {
     round();
     let before = mapped_kib();
     (0..3).for_each(|_| round());
-    native_round();
-    let begin = Instant::now();
-    // Threads that were left in native code go in a moment.
-    while mapped_kib() >= before + (16 << 10) && begin.elapsed() < PATIENCE {
-        std::thread::yield_now();
-    }
     let after = mapped_kib();
     // 240 instances that leaked only their smallest mapping, a stack of 1 MiB, would make it 240 MiB more; one leaked
     // heap is a gigabyte.
     assert!(after < before + (16 << 10), "{before} KiB mapped before, {after} KiB after");
-}
-
-/// Instances that are dropped while something of them is in native code, or left there for good.
-fn native_round() {
-    for _ in 0..10 {
-        // Another Mu thread of an ended run waits in native code, to return or to call back.
-        for calls_back in [false, true] {
-            let mut mu = instance(true);
-            let twice = exposed(&mut mu, "@twice", 0);
-            let (gate, gate_number) = Gate::new();
-            let callee = if calls_back { twice } else { 0 };
-            let args = [address_of_waits(), address_of_awaits(), gate_number, callee];
-            assert_eq!(number(&mut mu, "@leaves", &args), 7);
-            drop(mu);
-            gate.open();
-        }
-        // A foreign call, in native code that it has called.
-        for os_threads in [false, true] {
-            let mut mu = instance(os_threads);
-            let blocks = exposed(&mut mu, "@calls_target", 0);
-            assert_eq!(number(&mut mu, "@set_target", &[address_of_waits(), 0]), 0);
-            let (gate, gate_number) = Gate::new();
-            let caller = std::thread::spawn(move || support::call_native(blocks, gate_number));
-            mu.while_idle(|| gate.wait_for(1));
-            drop(mu);
-            gate.open();
-            caller.join().unwrap();
-        }
-        // A native call that waits for ever: the function it called has left its stack, or has failed.
-        for os_threads in [false, true] {
-            let mut mu = instance(os_threads);
-            let leaves = exposed(&mut mu, "@swaps_away", 0);
-            let (gate, gate_number) = Gate::new();
-            gate.open();
-            assert_eq!(number(&mut mu, "@runs_elsewhere", &[address_of_waits(), gate_number, leaves]), 7);
-            let throws = exposed(&mut mu, "@throws", 0);
-            let outcome = support::call(&mut mu, "@calls_native", &[address_of_waits(), gate_number, throws]);
-            assert!(matches!(outcome, Outcome::Undefined(..)), "{outcome:?}");
-        }
-    }
 }
 
 fn round() {

@@ -180,7 +180,7 @@ Native NativeInst "Pinning, and functions for native code." {
     NativeUnpin     "@uvm.native.unpin"      0x241 1 0 0 Fixed(&[TypeArg]), [] [Writes] [UnmatchedUnpin] "common-insts#object-pinning" "undo one pin";
     NativeGetAddr   "@uvm.native.get_addr"   0x242 1 0 0 Fixed(&[TypeArg]), [PtrOfReferent] [] [] "native-interface#object-pinning" "the address of a pinned object or a global cell";
     NativeExpose    "@uvm.native.expose"     0x243 0 1 1 Fixed(&[FuncRefOfSig, I64]), [Exposed] [Allocates] [BadCallee] "common-insts#mu-function-exposing" "make a function callable by native code";
-    NativeUnexpose  "@uvm.native.unexpose"   0x244 0 0 1 Fixed(&[Exposed]), [] [Writes] [] "common-insts#mu-function-exposing" "undo an expose";
+    NativeUnexpose  "@uvm.native.unexpose"   0x244 0 0 1 Fixed(&[Exposed]), [] [Writes] [BadNativeCallee] "common-insts#mu-function-exposing" "undo an expose";
     NativeGetCookie "@uvm.native.get_cookie" 0x245 0 0 0 Fixed(&[]), [I64] [Reads] [] "common-insts#mu-function-exposing" "the cookie of the exposed value that was called";
 }
 Meta MetaInst "The metacircular client interface." {
@@ -196,7 +196,7 @@ Meta MetaInst "The metacircular client interface." {
     MetaCurFuncVer        "@uvm.meta.cur_func_Ver"       0x259 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] "common-insts#stack-introspection" "id of the frame's function version";
     MetaCurInst           "@uvm.meta.cur_inst"           0x25a 0 0 0 Fixed(&[FrameCursor]), [I32] [Reads] [ClosedCursor] "common-insts#stack-introspection" "id of the frame's current instruction";
     MetaDumpKeepalives    "@uvm.meta.dump_keepalives"    0x25b 0 0 0 Fixed(&[FrameCursor]), [RefsRef] [Reads Allocates Safepoint] [ClosedCursor AllocationFailed] "common-insts#stack-introspection" "values of the keep-alive variables, boxed";
-    MetaPopFramesTo       "@uvm.meta.pop_frames_to"      0x25c 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [ClosedCursor CursorFramePopped BadIntrospection] "common-insts#on-stack-replacement" "pop all frames above a cursor";
+    MetaPopFramesTo       "@uvm.meta.pop_frames_to"      0x25c 0 0 0 Fixed(&[FrameCursor]), [] [Writes] [ClosedCursor CursorFramePopped BadIntrospection NativeUnwind] "common-insts#on-stack-replacement" "pop all frames above a cursor";
     MetaPushFrame         "@uvm.meta.push_frame"         0x25d 0 1 0 Fixed(&[StackRef, FuncRefOfSig]), [] [Writes] [BadIntrospection BadCallee StackOverflow] "common-insts#on-stack-replacement" "push a frame of a function";
     MetaEnableWatchpoint  "@uvm.meta.enable_watchpoint"  0x25e 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] "common-insts#watchpoint-operations" "enable all watchpoints of an id";
     MetaDisableWatchpoint "@uvm.meta.disable_watchpoint" 0x25f 0 0 0 Fixed(&[I32]), [] [Writes Safepoint] [UnknownWatchpoint] "common-insts#watchpoint-operations" "disable all watchpoints of an id";
