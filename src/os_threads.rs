@@ -158,12 +158,10 @@ impl Mu {
         &mut self,
         stack: StackRef,
         args: Vec<Value>,
-        cookie: u64,
         handler: &mut dyn TrapHandler,
     ) -> Outcome {
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
-        thread.cookie = cookie;
         let event = self.machine.resume(&mut thread, stack, Resume::Values(args));
         if let Err(outcome) = self.settle_all(&mut thread, handler, event) {
             self.machine.rt.threads.end(cell.id());

@@ -60,8 +60,6 @@ pub struct Thread {
     pub stressed: bool,
     /// A call by native code whose function must be decoded first.
     pub callback: Option<Callback>,
-    /// The cookie of the exposed value at which native code called the bottom frame.
-    pub cookie: u64,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -81,7 +79,6 @@ impl Thread {
             unit_cache: UnitCache::default(),
             stressed: false,
             callback: None,
-            cookie: 0,
             fuel: 0,
             executed: 0,
         }

@@ -18,6 +18,7 @@
 use crate::code::{CallInfo, Code, List, NONE, Slot, SwitchInfo};
 use crate::decode::func_of_word;
 use crate::exec::{Cx, Flow, Here, Running, enter, write_constants};
+use crate::native_calls::forget_cookie;
 use mu_ir::ids::FuncId;
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
@@ -202,6 +203,7 @@ pub(crate) fn tail_call(here: &Here<'_>, callee_slot: Slot, info: u32, cx: &Cx<'
                 to.set(word);
             }
             write_constants(callee.code, slots);
+            forget_cookie(here.region, below, cx.stack);
             cx.stack.set_top_fp(here.fp);
             Ok(Flow::Reload)
         }

@@ -118,7 +118,7 @@ pub(crate) fn comm(here: &Here<'_>, number: u32, cx: &Cx<'_>, thread: &mut Threa
                 true => return Ok(Flow::Next),
                 false => return undefined(Ub::BadNativeCallee),
             },
-            NativeInst::NativeGetCookie => native_calls::cookie(here, thread),
+            NativeInst::NativeGetCookie => native_calls::cookie(here, cx.stack),
         },
         CommFamily::Meta(inst) => return Ok(Flow::Alone(AloneInstruction::Meta(number, inst))),
         CommFamily::Builder(inst) => return Ok(Flow::Alone(AloneInstruction::IrBuilder(number, inst))),

@@ -7,7 +7,8 @@
 //! touched goes back to the system.
 //!
 //! **Invariants.** The reservation and the pages of stubs live as long as any [`NativeInterface`] or [`Segment`] of the
-//! instance; the last one unmaps all. Calling an exposed function after that is the client's fault.
+//! instance, or a call by a foreign thread; the last one unmaps all. Calling an exposed function after that is the client's
+//! fault.
 
 use super::classify::NativeSig;
 use super::exposed::{ExposeError, Exposed, ExposedFunction};
@@ -173,6 +174,11 @@ impl NativeInterface {
     /// Number of exposed values.
     pub fn exposed_count(&self) -> usize {
         self.0.exposed_count.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything was ever exposed, so that native code may know an address to call, rightly or not.
+    pub fn has_exposed(&self) -> bool {
+        self.0.exposed.lock().has_stubs()
     }
 
     /// Who is called when a thread that runs no segment of this instance calls an exposed function. The hook must not
