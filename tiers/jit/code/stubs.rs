@@ -1,0 +1,234 @@
+//! The code around compiled code: how the host enters it, and how it leaves other than by returning.
+//!
+//! Written once per instance at the beginning of its region.
+//!
+//! ```text
+//! enter(thread: rdi, entry: rsi, stack top: rdx) -> status: rax
+//!     saves the host's registers on the host stack and its rsp in the thread, switches to the Mu stack, loads the
+//!     argument registers from the thread, calls the entry, stores the result registers, and goes back.
+//! throw
+//!     asks `unwind` where the nearest handler below rbp is and jumps there, or leaves with the exception.
+//! overflow
+//!     leaves with the status of a stack overflow.
+//! ```
+//!
+//! Every resumption that does not pair with a call is a jump, never a `ret`.
+
+use crate::code::buffer::CodeBuffer;
+use crate::code::map::CodeMap;
+use crate::thread_area::{self as thread, ThreadArea};
+use crate::x64::regs::{self, Size, named};
+use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
+use std::ptr;
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Status {
+    /// It returned.
+    Returned = 0,
+    /// An exception left the bottom frame.
+    Thrown = 1,
+    /// The stack is full.
+    Overflow = 2,
+    /// A function that has no code was called.
+    NoCode = 3,
+}
+
+impl Status {
+    fn from_word(word: u64) -> Status {
+        match word {
+            0 => Status::Returned,
+            1 => Status::Thrown,
+            2 => Status::Overflow,
+            _ => Status::NoCode,
+        }
+    }
+}
+
+/// Addresses of the stubs.
+#[derive(Clone, Copy, Debug)]
+pub struct Stubs {
+    enter: u64,
+    throw: u64,
+    overflow: u64,
+    /// Where the cells of functions without code point.
+    pub no_code: u64,
+    /// The return address of the bottom frame.
+    back: u64,
+}
+
+/// What `unwind` found, for the throw stub.
+#[repr(C)]
+struct Handler {
+    pc: u64,
+    sp: u64,
+    bp: u64,
+}
+
+/// Walks frames from the throwing one down, to the nearest call with a handler. A `pc` of 0: there is none.
+extern "C" fn unwind(area: *const ThreadArea, handler: *mut Handler, bp: u64, bottom: u64) {
+    // SAFETY: called by the throw stub only, with the thread it runs on, whose `code_map` the entering host keeps alive;
+    // `bp` is the frame of the throwing function, and frames link to each other down to the bottom one.
+    unsafe {
+        let map = &*ptr::with_exposed_provenance::<CodeMap>((*area).code_map as usize);
+        let mut frame = bp;
+        loop {
+            let words = ptr::with_exposed_provenance::<u64>(frame as usize);
+            let (caller_bp, return_pc) = (*words, *words.add(1));
+            if return_pc == bottom {
+                *handler = Handler { pc: 0, sp: 0, bp: 0 };
+                return;
+            }
+            let landing = map.find(return_pc).and_then(|function| {
+                let landing = function.safepoint(return_pc)?.landing?;
+                Some(function.entry + u64::from(landing))
+            });
+            if let Some(pc) = landing {
+                *handler = Handler { pc, sp: frame + 16, bp: caller_bp };
+                return;
+            }
+            frame = caller_bp;
+        }
+    }
+}
+
+/// Registers a C caller expects back.
+const HOST_SAVED: [Register; 6] =
+    [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+
+struct Writer {
+    encoder: Encoder,
+    base: u64,
+}
+
+impl Writer {
+    fn add(&mut self, instruction: Result<Instruction, iced_x86::IcedError>) {
+        let at = self.here();
+        let encoded = instruction.and_then(|instruction| self.encoder.encode(&instruction, at));
+        assert!(encoded.is_ok(), "a stub does not encode: {encoded:?}");
+    }
+
+    fn here(&mut self) -> u64 {
+        let buffer = self.encoder.take_buffer();
+        let here = self.base + buffer.len() as u64;
+        self.encoder.set_buffer(buffer);
+        here
+    }
+
+    fn load(&mut self, to: Register, base: Register, disp: i32) {
+        let code = if to.is_xmm() { Code::Movsd_xmm_xmmm64 } else { Code::Mov_r64_rm64 };
+        self.add(Instruction::with2(code, to, memory(base, disp)));
+    }
+
+    fn store(&mut self, base: Register, disp: i32, from: Register) {
+        let code = if from.is_xmm() { Code::Movsd_xmmm64_xmm } else { Code::Mov_rm64_r64 };
+        self.add(Instruction::with2(code, memory(base, disp), from));
+    }
+
+    fn mov(&mut self, to: Register, from: Register) {
+        self.add(Instruction::with2(Code::Mov_r64_rm64, to, from));
+    }
+
+    fn constant(&mut self, to: Register, value: u64) {
+        self.add(Instruction::with2(Code::Mov_r64_imm64, to, value));
+    }
+
+    /// Back to the host, with a status.
+    fn leave(&mut self, status: Status) {
+        self.constant(Register::RAX, status as u64);
+        self.load(Register::RSP, Register::R15, thread::HOST_SP);
+        for &saved in HOST_SAVED.iter().rev() {
+            self.add(Instruction::with1(Code::Pop_r64, saved));
+        }
+        self.add(Ok(Instruction::with(Code::Retnq)));
+    }
+}
+
+fn memory(base: Register, disp: i32) -> MemoryOperand {
+    MemoryOperand::with_base_displ(base, i64::from(disp))
+}
+
+impl Stubs {
+    /// Writes the stubs into a region that is still empty.
+    pub fn write(buffer: &mut CodeBuffer) -> Stubs {
+        let mut writer = Writer { encoder: Encoder::new(64), base: buffer.base() };
+        let enter = writer.here();
+        for &saved in &HOST_SAVED {
+            writer.add(Instruction::with1(Code::Push_r64, saved));
+        }
+        writer.mov(Register::R15, Register::RDI);
+        writer.store(Register::R15, thread::HOST_SP, Register::RSP);
+        writer.mov(Register::RSP, Register::RDX);
+        writer.mov(Register::RAX, Register::RSI);
+        writer.constant(Register::RBP, 0);
+        for number in 0..regs::FP_PASSED {
+            writer.load(named(regs::fp(number), Size::X), Register::R15, thread::FPS + 8 * number as i32);
+        }
+        for (number, &reg) in regs::INT_PASSED.iter().enumerate() {
+            writer.load(named(reg, Size::Q), Register::R15, thread::INTS + 8 * number as i32);
+        }
+        writer.add(Instruction::with1(Code::Call_rm64, Register::RAX));
+        let back = writer.here();
+        for (number, &reg) in regs::INT_PASSED.iter().enumerate() {
+            writer.store(Register::R15, thread::INTS + 8 * number as i32, named(reg, Size::Q));
+        }
+        for number in 0..regs::FP_PASSED {
+            writer.store(Register::R15, thread::FPS + 8 * number as i32, named(regs::fp(number), Size::X));
+        }
+        writer.leave(Status::Returned);
+        let overflow = writer.here();
+        writer.leave(Status::Overflow);
+        let no_code = writer.here();
+        writer.leave(Status::NoCode);
+        let throw = writer.here();
+        // Room for the handler; the stack is aligned in frames.
+        writer.add(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, 32));
+        writer.mov(Register::RDI, Register::R15);
+        writer.mov(Register::RSI, Register::RSP);
+        writer.mov(Register::RDX, Register::RBP);
+        writer.constant(Register::RCX, back);
+        writer.constant(Register::RAX, (unwind as *const ()).expose_provenance() as u64);
+        writer.add(Instruction::with1(Code::Call_rm64, Register::RAX));
+        writer.load(Register::RAX, Register::RSP, 0);
+        writer.add(Instruction::with2(Code::Test_rm64_r64, Register::RAX, Register::RAX));
+        // je uncaught; patched below.
+        let jump = writer.here();
+        writer.add(Instruction::with_branch(Code::Je_rel8_64, jump + 2));
+        let caught = writer.here();
+        writer.load(Register::RBP, Register::RSP, 16);
+        writer.load(Register::RSP, Register::RSP, 8);
+        writer.add(Instruction::with1(Code::Jmp_rm64, Register::RAX));
+        let uncaught = writer.here();
+        writer.leave(Status::Thrown);
+        let mut bytes = writer.encoder.take_buffer();
+        // The jump's distance, now that the instructions have their lengths.
+        bytes[(jump + 1 - buffer.base()) as usize] = (uncaught - caught) as u8;
+        let placed = buffer.add(bytes.len(), |_, room| room.copy_from_slice(&bytes));
+        assert_eq!(placed, Some(enter), "stubs are written first");
+        Stubs { enter, throw, overflow, no_code, back }
+    }
+
+    /// The return address of bottom frames.
+    pub fn back(&self) -> u64 {
+        self.back
+    }
+
+    /// Calls compiled code with the argument registers of the thread area, on a stack whose top is `stack_top`
+    /// (16-byte aligned) and whose room down to the area's limit is mapped.
+    ///
+    /// # Safety
+    /// `entry` is the entry of compiled code whose signature fits what the area holds; `map` holds that code and all it
+    /// can call; the stack is as said. What the Mu code does to memory is its own promise.
+    pub unsafe fn call(&self, area: &mut ThreadArea, map: &CodeMap, entry: u64, stack_top: u64) -> Status {
+        area.prologue_slow = self.overflow;
+        area.throw = self.throw;
+        area.code_map = ptr::from_ref(map).expose_provenance() as u64;
+        let enter = ptr::with_exposed_provenance::<()>(self.enter as usize);
+        // SAFETY: `enter` is the stub written above, which follows the C convention.
+        unsafe {
+            let enter: extern "C" fn(*mut ThreadArea, u64, u64) -> u64 = std::mem::transmute(enter);
+            Status::from_word(enter(area, entry, stack_top))
+        }
+    }
+}

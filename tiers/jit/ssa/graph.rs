@@ -1,0 +1,206 @@
+//! The control-flow graph of a function: order, predecessors, dominators, loops.
+//!
+//! Computed from the function when a pass wants it, and thrown away when the pass has changed the blocks. Dominators by
+//! the iterative algorithm over reverse postorder; loops by back edges to dominators. A graph with a cycle that has two
+//! entries (irreducible) has back edges without a dominating head: those make no [`Loop`], which only costs speed.
+
+use super::{Block, Func};
+
+/// A natural loop.
+#[derive(Clone, Debug)]
+pub struct Loop {
+    /// The block all its others are dominated by.
+    pub head: Block,
+    /// All its blocks, in reverse postorder.
+    pub blocks: Vec<Block>,
+    /// The loop around it, by index.
+    pub parent: Option<usize>,
+}
+
+/// What is known about the control flow of a function.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// Reachable blocks in reverse postorder: dominators before what they dominate.
+    pub order: Vec<Block>,
+    /// Predecessors of each block; one that reaches it by several edges appears once per edge.
+    pub preds: Vec<Vec<Block>>,
+    /// Position in `order`; `u32::MAX` for unreachable blocks.
+    position: Vec<u32>,
+    /// Immediate dominator.
+    idom: Vec<Block>,
+}
+
+impl Graph {
+    /// Computes order, predecessors and dominators.
+    pub fn new(func: &Func) -> Graph {
+        let count = func.blocks.len();
+        let mut preds = vec![Vec::new(); count];
+        let mut order = Vec::with_capacity(count);
+        let mut state = vec![0u8; count];
+        let mut work = vec![(Func::ENTRY, 0usize)];
+        state[0] = 1;
+        while let Some((block, next)) = work.pop() {
+            let succs = func.blocks[block.index()].term.successors();
+            match succs.get(next) {
+                Some(&succ) => {
+                    work.push((block, next + 1));
+                    preds[succ.index()].push(block);
+                    if state[succ.index()] == 0 {
+                        state[succ.index()] = 1;
+                        work.push((succ, 0));
+                    }
+                }
+                None => order.push(block),
+            }
+        }
+        order.reverse();
+        let mut position = vec![u32::MAX; count];
+        for (at, block) in order.iter().enumerate() {
+            position[block.index()] = at as u32;
+        }
+        let mut graph = Graph { order, preds, position, idom: vec![Func::ENTRY; count] };
+        graph.dominators();
+        graph
+    }
+
+    fn dominators(&mut self) {
+        let mut known = vec![false; self.idom.len()];
+        known[0] = true;
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for &block in &self.order[1..] {
+                let mut best: Option<Block> = None;
+                for &pred in &self.preds[block.index()] {
+                    if known[pred.index()] {
+                        best = Some(best.map_or(pred, |other| self.meet(other, pred)));
+                    }
+                }
+                let best = best.unwrap_or(Func::ENTRY);
+                if !known[block.index()] || self.idom[block.index()] != best {
+                    known[block.index()] = true;
+                    self.idom[block.index()] = best;
+                    changed = true;
+                }
+            }
+        }
+    }
+
+    fn meet(&self, mut a: Block, mut b: Block) -> Block {
+        while a != b {
+            if self.position[a.index()] > self.position[b.index()] {
+                a = self.idom[a.index()];
+            } else {
+                b = self.idom[b.index()];
+            }
+        }
+        a
+    }
+
+    /// Whether a block can be reached.
+    pub fn is_reachable(&self, block: Block) -> bool {
+        self.position[block.index()] != u32::MAX
+    }
+
+    /// The position of a reachable block in the order.
+    pub fn position(&self, block: Block) -> usize {
+        self.position[block.index()] as usize
+    }
+
+    /// The immediate dominator; of the entry block, itself.
+    pub fn idom(&self, block: Block) -> Block {
+        self.idom[block.index()]
+    }
+
+    /// Whether every way to `b` passes `a` (both reachable).
+    pub fn dominates(&self, a: Block, mut b: Block) -> bool {
+        while self.position[b.index()] > self.position[a.index()] {
+            b = self.idom[b.index()];
+        }
+        a == b
+    }
+
+    /// The children of each block in the dominator tree, in reverse postorder.
+    pub fn dominator_children(&self) -> Vec<Vec<Block>> {
+        let mut children = vec![Vec::new(); self.idom.len()];
+        for &block in &self.order[1..] {
+            children[self.idom(block).index()].push(block);
+        }
+        children
+    }
+
+    /// Natural loops, inner ones after the loops around them, and for each block its innermost loop.
+    pub fn loops(&self) -> (Vec<Loop>, Vec<Option<usize>>) {
+        let mut loops: Vec<Loop> = Vec::new();
+        let mut inner: Vec<Option<usize>> = vec![None; self.idom.len()];
+        // Heads in reverse postorder: an outer loop's head comes before an inner one's.
+        for &head in &self.order {
+            let mut work: Vec<Block> = self.preds[head.index()]
+                .iter()
+                .copied()
+                .filter(|&pred| self.is_reachable(pred) && self.dominates(head, pred))
+                .collect();
+            if work.is_empty() {
+                continue;
+            }
+            let mut member = vec![false; self.idom.len()];
+            member[head.index()] = true;
+            while let Some(block) = work.pop() {
+                if !std::mem::replace(&mut member[block.index()], true) {
+                    work.extend(self.preds[block.index()].iter().copied());
+                }
+            }
+            let blocks: Vec<Block> = self.order.iter().copied().filter(|b| member[b.index()]).collect();
+            let number = loops.len();
+            let parent = inner[head.index()];
+            for block in &blocks {
+                inner[block.index()] = Some(number);
+            }
+            loops.push(Loop { head, blocks, parent });
+        }
+        (loops, inner)
+    }
+
+    /// For each block, whether it lies on any cycle, irreducible ones included.
+    pub fn on_cycle(&self, func: &Func) -> Vec<bool> {
+        // A block is on a cycle exactly when its strongly connected component has an edge inside (Tarjan, iterative).
+        let count = self.idom.len();
+        let (mut index, mut low) = (vec![u32::MAX; count], vec![0u32; count]);
+        let (mut on_stack, mut stack, mut next) = (vec![false; count], Vec::new(), 0u32);
+        let mut cyclic = vec![false; count];
+        let mut work = vec![(Func::ENTRY, 0usize)];
+        while let Some((block, at)) = work.pop() {
+            let b = block.index();
+            if at == 0 {
+                (index[b], low[b]) = (next, next);
+                next += 1;
+                stack.push(block);
+                on_stack[b] = true;
+            }
+            let succs = func.blocks[b].term.successors();
+            if at > 0 {
+                let child = succs[at - 1].index();
+                if on_stack[child] {
+                    low[b] = low[b].min(low[child]);
+                }
+            }
+            if let Some(&succ) = succs.get(at) {
+                work.push((block, at + 1));
+                if index[succ.index()] == u32::MAX {
+                    work.push((succ, 0));
+                }
+                continue;
+            }
+            if low[b] == index[b] {
+                let start = stack.iter().rposition(|&other| other == block).unwrap_or(0);
+                let many = stack.len() - start > 1;
+                for member in stack.drain(start..) {
+                    on_stack[member.index()] = false;
+                    cyclic[member.index()] =
+                        many || func.blocks[member.index()].term.successors().contains(&member);
+                }
+            }
+        }
+        cyclic
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the tier as a whole.
+
+mod calls;
+mod support;

@@ -1,0 +1,41 @@
+//! The back end for x86-64: layout, lowering, register allocation, emission.
+//!
+//! ```text
+//! Func ── layout (splits edges, orders blocks) ── lower ── VCode ── regalloc ── emit ── Emitted (bytes, maps, relocations)
+//!                                                             └ replay checks the maps (debug builds)
+//! ```
+
+pub mod emit;
+pub mod inst;
+pub mod layout;
+pub mod lower;
+pub mod regalloc;
+pub mod regs;
+pub mod replay;
+
+use crate::import::Unsupported;
+use crate::ssa::Func;
+use crate::ssa::graph::Graph;
+use emit::Emitted;
+use lower::Cpu;
+use regalloc::Effort;
+
+/// Compiles an optimized function to code without a place.
+///
+/// # Errors
+/// What the back end cannot do.
+pub fn generate(func: &mut Func, cpu: Cpu, effort: Effort) -> Result<Emitted, Unsupported> {
+    layout::split_switches(func);
+    layout::split_edges(func);
+    let graph = Graph::new(func);
+    let order = layout::order(func, &graph);
+    let mut code = lower::lower(func, &graph, &order, cpu)?;
+    regalloc::add_stack_maps(&mut code);
+    let output = regalloc::allocate(&code, effort)?;
+    if cfg!(debug_assertions)
+        && let Err(what) = replay::check(&code, &output)
+    {
+        panic!("the stack maps are wrong: {what}");
+    }
+    Ok(emit::emit(&code, &output))
+}
