@@ -84,6 +84,11 @@ impl Jit {
         self.buffer.set_cell(funcref_word(func), self.stubs.no_code);
     }
 
+    /// Makes calls of a function go to the entry of compiled code.
+    pub fn redirect(&self, func: FuncId, entry: u64) {
+        self.buffer.set_cell(funcref_word(func), entry);
+    }
+
     /// Compiles a function version and makes its function's calls go there.
     ///
     /// # Errors

@@ -66,18 +66,18 @@ struct Handler {
     bp: u64,
 }
 
-/// Walks frames from the throwing one down, to the nearest call with a handler. A `pc` of 0: there is none.
-extern "C" fn unwind(area: *const ThreadArea, handler: *mut Handler, bp: u64, bottom: u64) {
+/// Walks frames from the throwing one down, at most `frames_max`, to the nearest call with a handler. A `pc` of 0: there is none.
+extern "C" fn unwind(area: *const ThreadArea, handler: *mut Handler, bp: u64, bottom: u64, frames_max: u64) {
     // SAFETY: called by the throw stub only, with the thread it runs on, whose `code_map` the entering host keeps alive;
     // `bp` is the frame of the throwing function, and frames link to each other down to the bottom one.
     unsafe {
         let map = &*ptr::with_exposed_provenance::<CodeMap>((*area).code_map as usize);
         let mut frame = bp;
-        loop {
+        *handler = Handler { pc: 0, sp: 0, bp: 0 };
+        for _ in 0..frames_max {
             let words = ptr::with_exposed_provenance::<u64>(frame as usize);
             let (caller_bp, return_pc) = (*words, *words.add(1));
             if return_pc == bottom {
-                *handler = Handler { pc: 0, sp: 0, bp: 0 };
                 return;
             }
             let landing = map.find(return_pc).and_then(|function| {
@@ -134,6 +134,30 @@ impl Writer {
         self.add(Instruction::with2(Code::Mov_r64_imm64, to, value));
     }
 
+    /// Continues at the nearest handler, looking at `frames_max` frames, or leaves with a status. Gives a short jump and
+    /// its target.
+    fn dispatch(&mut self, back: u64, frames_max: u64, otherwise: Status) -> (u64, u64) {
+        // Room for the handler; the stack is aligned in frames.
+        self.add(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, 32));
+        self.mov(Register::RDI, Register::R15);
+        self.mov(Register::RSI, Register::RSP);
+        self.mov(Register::RDX, Register::RBP);
+        self.constant(Register::RCX, back);
+        self.constant(Register::R8, frames_max);
+        self.constant(Register::RAX, (unwind as *const ()).expose_provenance() as u64);
+        self.add(Instruction::with1(Code::Call_rm64, Register::RAX));
+        self.load(Register::RAX, Register::RSP, 0);
+        self.add(Instruction::with2(Code::Test_rm64_r64, Register::RAX, Register::RAX));
+        let jump = self.here();
+        self.add(Instruction::with_branch(Code::Je_rel8_64, jump + 2));
+        self.load(Register::RBP, Register::RSP, 16);
+        self.load(Register::RSP, Register::RSP, 8);
+        self.add(Instruction::with1(Code::Jmp_rm64, Register::RAX));
+        let target = self.here();
+        self.leave(otherwise);
+        (jump, target)
+    }
+
     /// Back to the host, with a status.
     fn leave(&mut self, status: Status) {
         self.constant(Register::RAX, status as u64);
@@ -177,33 +201,23 @@ impl Stubs {
             writer.store(Register::R15, thread::FPS + 8 * number as i32, named(regs::fp(number), Size::X));
         }
         writer.leave(Status::Returned);
-        let overflow = writer.here();
-        writer.leave(Status::Overflow);
         let no_code = writer.here();
         writer.leave(Status::NoCode);
         let throw = writer.here();
-        // Room for the handler; the stack is aligned in frames.
-        writer.add(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, 32));
-        writer.mov(Register::RDI, Register::R15);
-        writer.mov(Register::RSI, Register::RSP);
-        writer.mov(Register::RDX, Register::RBP);
-        writer.constant(Register::RCX, back);
-        writer.constant(Register::RAX, (unwind as *const ()).expose_provenance() as u64);
-        writer.add(Instruction::with1(Code::Call_rm64, Register::RAX));
-        writer.load(Register::RAX, Register::RSP, 0);
-        writer.add(Instruction::with2(Code::Test_rm64_r64, Register::RAX, Register::RAX));
-        // je uncaught; patched below.
-        let jump = writer.here();
-        writer.add(Instruction::with_branch(Code::Je_rel8_64, jump + 2));
-        let caught = writer.here();
-        writer.load(Register::RBP, Register::RSP, 16);
-        writer.load(Register::RSP, Register::RSP, 8);
-        writer.add(Instruction::with1(Code::Jmp_rm64, Register::RAX));
-        let uncaught = writer.here();
-        writer.leave(Status::Thrown);
+        let first = writer.dispatch(back, u64::MAX, Status::Thrown);
+        // A full stack takes the exceptional edge of the very call that found it, with NULL: as if a frame of the callee
+        // had thrown it.
+        let overflow = writer.here();
+        writer.add(Instruction::with1(Code::Push_r64, Register::RBP));
+        writer.mov(Register::RBP, Register::RSP);
+        writer.constant(Register::RAX, 0);
+        writer.store(Register::R15, thread::EXCEPTION, Register::RAX);
+        let second = writer.dispatch(back, 1, Status::Overflow);
         let mut bytes = writer.encoder.take_buffer();
-        // The jump's distance, now that the instructions have their lengths.
-        bytes[(jump + 1 - buffer.base()) as usize] = (uncaught - caught) as u8;
+        // The jumps' distances, now that the instructions have their lengths.
+        for (jump, target) in [first, second] {
+            bytes[(jump + 1 - buffer.base()) as usize] = (target - jump - 2) as u8;
+        }
         let placed = buffer.add(bytes.len(), |_, room| room.copy_from_slice(&bytes));
         assert_eq!(placed, Some(enter), "stubs are written first");
         Stubs { enter, throw, overflow, no_code, back }

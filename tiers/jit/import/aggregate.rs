@@ -63,7 +63,8 @@ impl Importer<'_> {
         }
         let result = match new {
             Some(new) => {
-                for at in 0..count {
+                let reach = self.reach(index);
+                for at in 0..count.min(reach) {
                     let here = self.is_index(index, at);
                     for (leaf, &new) in new.iter().enumerate() {
                         let old = value[at * step + leaf];
@@ -79,21 +80,22 @@ impl Importer<'_> {
         Ok(())
     }
 
+    /// How many elements an index of this type can tell apart.
+    fn reach(&self, index: Value) -> usize {
+        let greatest = mu_ir::semantics::int::mask(crate::ssa::eval::width(self.func.ty(index)));
+        usize::try_from(greatest).unwrap_or(usize::MAX).saturating_add(1)
+    }
+
     fn is_index(&mut self, index: Value, at: usize) -> Value {
         let ty = self.func.ty(index);
-        let width = crate::ssa::eval::width(ty);
-        let at = self.int(ty, at as u64 & mu_ir::semantics::int::mask(width));
+        let at = self.int(ty, at as u64);
         self.cmp(Cond::Eq, index, at)
     }
 
     /// The element at an index: a chain of selections.
     fn pick(&mut self, index: Value, value: &[Value], step: usize, count: usize) -> Leaves {
         let mut result = Leaves::from_slice(&value[..step]);
-        for at in 1..count {
-            let width = crate::ssa::eval::width(self.func.ty(index));
-            if at as u64 > mu_ir::semantics::int::mask(width) {
-                break;
-            }
+        for at in 1..count.min(self.reach(index)) {
             let here = self.is_index(index, at);
             for (leaf, slot) in result.iter_mut().enumerate() {
                 let ty = self.func.ty(*slot);

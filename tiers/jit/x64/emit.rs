@@ -80,8 +80,8 @@ pub struct Emitted {
     pub inst_count: u32,
 }
 
-/// Emits a function.
-pub fn emit(code: &VCode, output: &Output) -> Emitted {
+/// Emits a function, its blocks in the order `placed`.
+pub fn emit(code: &VCode, output: &Output, placed: &[MBlock]) -> Emitted {
     let slots = output.num_spillslots as u32;
     let frame_bytes = (code.cell_bytes + 8 * slots).next_multiple_of(16);
     let mut emit = Emit {
@@ -107,8 +107,11 @@ pub fn emit(code: &VCode, output: &Output) -> Emitted {
     };
     emit.thread_jumps();
     let slow = emit.prologue();
-    for block in 0..code.blocks.len() {
-        emit.block(block);
+    let placed: Vec<MBlock> =
+        placed.iter().copied().filter(|&block| emit.forward[block as usize] == block).collect();
+    for (at, &block) in placed.iter().enumerate() {
+        emit.next = placed.get(at + 1).copied().unwrap_or(MBlock::MAX);
+        emit.block(block as usize);
     }
     if let Some(slow) = slow {
         emit.slow_path(slow);
@@ -371,12 +374,6 @@ impl Emit<'_> {
     }
 
     fn block(&mut self, block: usize) {
-        if self.forward[block] as usize != block {
-            return;
-        }
-        // The next block that has code.
-        let last = self.code.blocks.len();
-        self.next = (block + 1..last).find(|&at| self.forward[at] as usize == at).map_or(MBlock::MAX, |at| at as u32);
         self.labels[block] = Some(self.offset());
         let output = self.output;
         for item in output.block_insts_and_edits(self.code, regalloc2::Block::new(block)) {

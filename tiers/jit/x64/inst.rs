@@ -2,16 +2,16 @@
 //!
 //! Nearly all are [`Kind::X`]: an instruction of the CPU by its encoder [`Code`], with operands that name entries of the
 //! allocator's operand list. What takes several instructions, or ends a block, or is a safepoint has a kind of its own.
-//! A [`VCode`] is what the register allocator sees: blocks in the order in which they will lie in memory.
+//! A [`VCode`] is what the register allocator sees: blocks with every loop's head before the loop, cold ones last.
 
 use super::regs::Size;
 use crate::ssa::{Helper, Ty};
 use iced_x86::Code;
 use mu_ir::ids::FuncId;
 use mu_rt::layout::LeafKind;
-use regalloc2::{Operand, PRegSet, RegClass, VReg};
+use regalloc2::{Operand, PRegSet, VReg};
 
-/// A machine block: its position in the layout.
+/// A machine block, by number.
 pub type MBlock = u32;
 
 /// A thing with an address that is known when code is installed.
@@ -252,7 +252,7 @@ pub struct MBlockData {
 /// A function as machine instructions.
 #[derive(Clone, Debug, Default)]
 pub struct VCode {
-    /// Blocks, in layout order; the first is the entry.
+    /// Blocks; the first is the entry.
     pub blocks: Vec<MBlockData>,
     /// Instructions of all blocks, in order.
     pub insts: Vec<MInst>,
@@ -285,13 +285,28 @@ impl VCode {
         &self.operands[data.first as usize..(data.first + data.count) as usize]
     }
 
-    /// Whether the collector must know where a virtual register lives.
-    pub fn is_ref(&self, vreg: VReg) -> bool {
-        vreg.class() == RegClass::Int && self.vreg_types[vreg.vreg()].is_root()
-    }
 
     /// What kind of word a virtual register holds.
     pub fn ty(&self, vreg: VReg) -> LeafKind {
         self.vreg_types[vreg.vreg()]
+    }
+}
+
+/// One line per instruction with its operands, for messages about the register allocator.
+impl std::fmt::Display for VCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, block) in self.blocks.iter().enumerate() {
+            let succs: Vec<usize> = block.succs.iter().map(|succ| succ.index()).collect();
+            writeln!(f, "block {number} {:?} -> {succs:?} {:?}", block.params, block.args)?;
+            for inst in block.insts.clone() {
+                let data = &self.insts[inst as usize];
+                let operands: Vec<String> = self.operands_of(inst as usize).iter().map(|o| o.to_string()).collect();
+                match &data.kind {
+                    Kind::X { code, imm, .. } => writeln!(f, "  {inst}: {code:?} {imm:#x} {operands:?}")?,
+                    kind => writeln!(f, "  {inst}: {kind:?} {operands:?}")?,
+                }
+            }
+        }
+        Ok(())
     }
 }

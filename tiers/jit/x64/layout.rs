@@ -3,7 +3,7 @@
 //! * [`split_edges`]: an edge that passes arguments from a block with several successors, or that is critical, gets a
 //!   block of its own: there the register allocator puts its moves. Those that stay empty vanish in emission.
 //! * [`split_switches`]: a switch without a dense range of cases becomes a binary search.
-//! * [`order`]: blocks of a loop lie together; a block that tests at the head of a loop whose end jumps back to it is put
+//! * [`order`]: blocks of a loop lie together; in memory, a block that tests at the head of a loop whose end jumps back to it is put
 //!   at the end, so that each turn takes one jump; cold blocks come last.
 
 use crate::ssa::graph::Graph;
@@ -96,8 +96,9 @@ pub fn split_edges(func: &mut Func) {
     }
 }
 
-/// The reachable blocks in the order of their code.
-pub fn order(func: &Func, graph: &Graph) -> Vec<Block> {
+/// The reachable blocks, loops together and cold blocks last, in two orders: for the register allocator, which wants every
+/// head before its loop, and as they will lie in memory.
+pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
     let (loops, inner) = graph.loops();
     let depth = |block: Block| {
         let (mut depth, mut at) = (0, inner[block.index()]);
@@ -131,12 +132,16 @@ pub fn order(func: &Func, graph: &Graph) -> Vec<Block> {
         }
     }
     order.reverse();
+    let cold_last = |order: &[Block]| {
+        let hot = order.iter().copied().filter(|block| !cold[block.index()]);
+        hot.chain(order.iter().copied().filter(|block| cold[block.index()])).collect::<Vec<_>>()
+    };
+    let numbered = cold_last(&order);
     for l in loops.iter().rev() {
         rotate(func, &mut order, l);
     }
-    let (mut hot, last): (Vec<Block>, Vec<Block>) = order.into_iter().partition(|b| !cold[b.index()]);
-    hot.extend(last);
-    hot
+    let placed = cold_last(&order);
+    (numbered, placed)
 }
 
 /// Puts the head of a loop behind its last block, if the head can leave the loop and the last block jumps to it.

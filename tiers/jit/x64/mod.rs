@@ -28,8 +28,8 @@ pub fn generate(func: &mut Func, cpu: Cpu, effort: Effort) -> Result<Emitted, Un
     layout::split_switches(func);
     layout::split_edges(func);
     let graph = Graph::new(func);
-    let order = layout::order(func, &graph);
-    let mut code = lower::lower(func, &graph, &order, cpu)?;
+    let (numbered, placed) = layout::order(func, &graph);
+    let mut code = lower::lower(func, &graph, &numbered, cpu)?;
     regalloc::add_stack_maps(&mut code);
     let output = regalloc::allocate(&code, effort)?;
     if cfg!(debug_assertions)
@@ -37,5 +37,8 @@ pub fn generate(func: &mut Func, cpu: Cpu, effort: Effort) -> Result<Emitted, Un
     {
         panic!("the stack maps are wrong: {what}");
     }
-    Ok(emit::emit(&code, &output))
+    let mut number = vec![0; func.blocks.len()];
+    numbered.iter().enumerate().for_each(|(at, block)| number[block.index()] = at as u32);
+    let placed: Vec<u32> = placed.iter().map(|block| number[block.index()]).collect();
+    Ok(emit::emit(&code, &output, &placed))
 }

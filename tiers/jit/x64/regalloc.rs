@@ -279,7 +279,7 @@ pub fn allocate(code: &VCode, effort: Effort) -> Result<Output, Unsupported> {
         let mut checker = regalloc2::checker::Checker::new(code, &environment);
         checker.prepare(&output);
         if let Err(errors) = checker.run() {
-            panic!("the allocation is wrong: {errors:?}");
+            panic!("the allocation is wrong: {errors:?}\n{code}");
         }
     }
     Ok(output)

@@ -2,7 +2,7 @@
 //!
 //! A forward dataflow: which virtual registers does each location hold? Moves copy, definitions replace, clobbers empty.
 //! At a safepoint every slot of the map must hold its reference, and **all other locations lose their references**, as
-//! if the collector had moved every object. A later use of a reference must find it where the allocator says. So a map
+//! if the collector had moved every object. A later use must find its value where the allocator says. So a map
 //! that lacks a live reference, or a stale copy that is read after the call, is found on every path, without a collection.
 
 use super::inst::{Kind, VCode};
@@ -104,7 +104,7 @@ fn step(code: &VCode, output: &Output, inst: regalloc2::Inst, state: &mut State)
         }
     };
     for (operand, &alloc) in operands.iter().zip(allocs) {
-        if operand.kind() == OperandKind::Use && code.is_ref(operand.vreg()) {
+        if operand.kind() == OperandKind::Use {
             expect(state, operand.vreg(), alloc)?;
         }
     }

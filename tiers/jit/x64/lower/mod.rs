@@ -244,7 +244,8 @@ impl<'a> Lower<'a> {
 
     fn inst(&mut self, inst: Inst) -> Result<(), Unsupported> {
         let data = &self.func.insts[inst.index()];
-        if data.op.is_removable() && !self.wanted(inst) {
+        // A cell is cleared even when its address only stands in memory operands.
+        if data.op.is_removable() && !self.wanted(inst) && !matches!(data.op, Op::Alloca(_)) {
             return Ok(());
         }
         match data.op {
