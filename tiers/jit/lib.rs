@@ -163,7 +163,7 @@ pub fn compile(
         panic!("import: {what}\n{func}");
     }
     if settings.optimize {
-        opt::optimize(&mut func);
+        opt::Optimizer::default().run(&mut func);
     }
     let emitted = x64::generate(&mut func, settings.cpu, settings.effort)?;
     Ok((emitted, func))

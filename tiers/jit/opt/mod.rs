@@ -1,6 +1,119 @@
-//! The optimizer: passes over the SSA form.
+//! The optimizer: passes over the SSA form, one per file.
+//!
+//! [`PASSES`] is the whole of it: names in the order in which they run. After each the checker runs in debug builds. Every
+//! pass may stop early when the fuel is used up: each change costs one unit, so that a wrong program is bisected to the one
+//! change that makes it wrong ([`Optimizer::with_fuel`]). [`Optimizer::dump`] collects the text after every pass.
+//!
+//! | pass | what it does |
+//! |---|---|
+//! | [`params`] | removes block parameters that always get the same value: Mu code becomes true SSA |
+//! | [`constants`] | sparse conditional constant propagation |
+//! | [`blocks`] | folds branches, removes and merges blocks |
+//! | [`promote`] | ALLOCA cells become values |
+//! | [`number`] | global value numbering, with the algebra of [`simplify`] and [`divide`] |
+//! | [`forward`] | loads of what was stored or loaded before |
+//! | [`invariant`] | moves what a loop does not change out of it |
+//! | [`dead`] | removes what nobody uses |
 
-use crate::ssa::Func;
+pub mod blocks;
+pub mod constants;
+pub mod dead;
+pub mod divide;
+pub mod forward;
+pub mod invariant;
+pub mod number;
+pub mod params;
+pub mod promote;
+pub mod simplify;
 
-/// Runs all passes.
-pub fn optimize(_func: &mut Func) {}
+use crate::ssa::{Func, check};
+
+/// A pass: whether it changed anything.
+type Pass = fn(&mut Func, &mut Fuel) -> bool;
+
+/// The passes, in order.
+pub const PASSES: &[(&str, Pass)] = &[
+    ("params", params::run),
+    ("constants", constants::run),
+    ("blocks", blocks::run),
+    ("promote", promote::run),
+    ("params", params::run),
+    ("number", number::run),
+    ("forward", forward::run),
+    ("constants", constants::run),
+    ("blocks", blocks::run),
+    ("params", params::run),
+    ("dead", dead::run),
+    ("invariant", invariant::run),
+    ("number", number::run),
+    ("forward", forward::run),
+    ("blocks", blocks::run),
+    ("params", params::run),
+    ("dead", dead::run),
+];
+
+/// How many changes passes may still make.
+#[derive(Clone, Copy, Debug)]
+pub struct Fuel(u64);
+
+impl Fuel {
+    /// Takes one unit; `false` when there is none.
+    pub fn burn(&mut self) -> bool {
+        match self.0.checked_sub(1) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Runs the passes.
+#[derive(Debug)]
+pub struct Optimizer {
+    fuel: Fuel,
+    dump: Option<Vec<(String, String)>>,
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Optimizer { fuel: Fuel(u64::MAX), dump: None }
+    }
+}
+
+impl Optimizer {
+    /// An optimizer that makes at most so many changes.
+    pub fn with_fuel(changes: u64) -> Optimizer {
+        Optimizer { fuel: Fuel(changes), dump: None }
+    }
+
+    /// Keeps the text of the function after every pass that changed it.
+    pub fn dump(mut self) -> Optimizer {
+        self.dump = Some(Vec::new());
+        self
+    }
+
+    /// Runs all passes; gives the texts, if they are kept.
+    pub fn run(mut self, func: &mut Func) -> Vec<(String, String)> {
+        self.note("import", func);
+        for (number, (name, pass)) in PASSES.iter().enumerate() {
+            let changed = pass(func, &mut self.fuel);
+            if cfg!(debug_assertions)
+                && let Err(what) = check::check(func)
+            {
+                panic!("{name} (pass {number}): {what}\n{func}");
+            }
+            if changed {
+                self.note(name, func);
+            }
+        }
+        self.dump.unwrap_or_default()
+    }
+
+    fn note(&mut self, name: &str, func: &Func) {
+        if let Some(dump) = &mut self.dump {
+            dump.push((name.to_owned(), func.to_string()));
+        }
+    }
+}
