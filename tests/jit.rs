@@ -229,7 +229,7 @@ fn scripts_agree_without_the_optimizer() {
 #[test]
 fn scripts_agree_with_the_fast_allocator_and_a_plain_cpu() {
     let settings = Settings { effort: Effort::Fast, ..Settings::default() };
-    let plain = Settings { cpu: mu_jit::x64::lower::Cpu { bmi2: false }, ..settings };
+    let plain = Settings { cpu: mu_jit::x64::lower::Cpu::BASELINE, ..settings };
     let tally = run_all(&plain);
     assert!(tally.compared > 3000, "only {} calls were compared", tally.compared);
 }

@@ -3,6 +3,9 @@
 //! Pure operations move from anywhere in the loop. Operations that must not happen where Mu does not do them (division,
 //! addresses of heap objects: a wrong reference must never be live at a safepoint) and plain loads move only from the
 //! head, which runs whenever the loop is entered; loads only out of loops that write nothing and order nothing.
+//!
+//! Before that, sums are regrouped so that invariant terms stand together: `(x + a) + b` is `x + (a + b)`, and an address
+//! `p + (x + a) * 8` of native memory is `(p + a * 8) + x * 8`.
 
 use super::Fuel;
 use crate::ssa::graph::{Graph, Loop};
@@ -33,7 +36,7 @@ pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
 }
 
 /// The block of each value's definition.
-fn homes(func: &Func, graph: &Graph) -> Vec<Option<Block>> {
+pub(super) fn homes(func: &Func, graph: &Graph) -> Vec<Option<Block>> {
     let mut home = vec![None; func.value_count()];
     for &block in &graph.order {
         let data = &func.blocks[block.index()];
@@ -49,7 +52,7 @@ fn homes(func: &Func, graph: &Graph) -> Vec<Option<Block>> {
 }
 
 /// The block that alone leads into a loop from outside, made if there is none.
-fn preheader(func: &mut Func, graph: &Graph, l: &Loop) -> Block {
+pub(super) fn preheader(func: &mut Func, graph: &Graph, l: &Loop) -> Block {
     let outside: Vec<Block> =
         graph.preds[l.head.index()].iter().copied().filter(|pred| !l.blocks.contains(pred)).collect();
     if let [only] = outside[..]
@@ -72,7 +75,7 @@ fn preheader(func: &mut Func, graph: &Graph, l: &Loop) -> Block {
     new
 }
 
-fn hoist(func: &mut Func, l: &Loop, target: Block, home: &mut [Option<Block>], fuel: &mut Fuel) {
+fn hoist(func: &mut Func, l: &Loop, target: Block, home: &mut Vec<Option<Block>>, fuel: &mut Fuel) {
     let mut inside = vec![false; func.blocks.len()];
     l.blocks.iter().for_each(|block| inside[block.index()] = true);
     let writes = l.blocks.iter().any(|block| {
@@ -80,6 +83,7 @@ fn hoist(func: &mut Func, l: &Loop, target: Block, home: &mut [Option<Block>], f
         let effect = |inst: &Inst| func.insts[inst.index()].op.effect() == Effect::Write;
         data.insts.iter().any(effect) || matches!(data.term, Terminator::Invoke { .. })
     });
+    regroup(func, l, &inside, target, home, fuel);
     for &block in &l.blocks {
         let insts = std::mem::take(&mut func.blocks[block.index()].insts);
         let mut kept = Vec::with_capacity(insts.len());
@@ -103,6 +107,63 @@ fn hoist(func: &mut Func, l: &Loop, target: Block, home: &mut [Option<Block>], f
             }
         }
         func.blocks[block.index()].insts = kept;
+    }
+}
+
+/// Brings invariant terms of sums together. What is made new is put before the loop at once.
+fn regroup(
+    func: &mut Func,
+    l: &Loop,
+    inside: &[bool],
+    target: Block,
+    home: &mut Vec<Option<Block>>,
+    fuel: &mut Fuel,
+) {
+    for &block in &l.blocks {
+        for inst in func.blocks[block.index()].insts.clone() {
+            let data = &func.insts[inst.index()];
+            let varies = |value: Value| home[value.index()].is_some_and(|block| inside[block.index()]);
+            let sum = |value: Value| match func.as_op(value)? {
+                (Op::Add, &[a, b]) if varies(value) && varies(a) && !varies(b) => Some((a, b)),
+                (Op::Add, &[a, b]) if varies(value) && varies(b) && !varies(a) => Some((b, a)),
+                _ => None,
+            };
+            let &[a, b] = &data.args[..] else { continue };
+            let (op, new, args, old) = match data.op {
+                // (x + c) + d, where one of c and d is no constant: constants are best added last, in an address.
+                Op::Add if varies(a) != varies(b) => {
+                    let (inner, d) = if varies(a) { (a, b) } else { (b, a) };
+                    let Some((x, c)) = sum(inner) else { continue };
+                    if func.as_const(c).is_some() || func.as_const(d).is_some() {
+                        continue;
+                    }
+                    (Op::Add, Op::Add, [c, d], x)
+                }
+                Op::Index(stride) if !varies(a) && !func.ty(a).is_root() => {
+                    let Some((x, c)) = sum(b) else { continue };
+                    if func.as_const(c).is_some() {
+                        continue;
+                    }
+                    (Op::Index(stride), Op::Index(stride), [a, c], x)
+                }
+                _ => continue,
+            };
+            if !fuel.burn() {
+                return;
+            }
+            let (ty, source) = (func.ty(func.insts[inst.index()].results[0]), data.source);
+            let outer = func.make_inst(new, &args, &[ty], source);
+            func.blocks[target.index()].insts.push(outer);
+            let value = func.insts[outer.index()].results[0];
+            home.resize(func.value_count(), None);
+            home[value.index()] = Some(target);
+            let data = &mut func.insts[inst.index()];
+            data.op = op;
+            data.args = match op {
+                Op::Add => Args::from_slice(&[old, value]),
+                _ => Args::from_slice(&[value, old]),
+            };
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`number`] | global value numbering, with the algebra of [`simplify`] and [`divide`] |
 //! | [`forward`] | loads of what was stored or loaded before |
 //! | [`invariant`] | moves what a loop does not change out of it |
+//! | [`induction`] | products of loop counters become sums |
 //! | [`dead`] | removes what nobody uses |
 
 pub mod blocks;
@@ -20,6 +21,7 @@ pub mod constants;
 pub mod dead;
 pub mod divide;
 pub mod forward;
+pub mod induction;
 pub mod invariant;
 pub mod number;
 pub mod params;
@@ -44,6 +46,8 @@ pub const PASSES: &[(&str, Pass)] = &[
     ("blocks", blocks::run),
     ("params", params::run),
     ("dead", dead::run),
+    ("invariant", invariant::run),
+    ("induction", induction::run),
     ("invariant", invariant::run),
     ("number", number::run),
     ("forward", forward::run),

@@ -105,6 +105,7 @@ pub fn simplify(func: &mut Func, inst: Inst) -> Option<Simple> {
         }
         Op::UMulHi
         | Op::SMulHi
+        | Op::Rotl
         | Op::FAdd
         | Op::FSub
         | Op::FMul
@@ -193,6 +194,12 @@ fn bitwise(mut cx: Cx<'_>, op: Op, a: Value, b: Value) -> Option<Simple> {
     if a == b {
         return Some(Simple::Is(if op == Op::Xor { cx.constant(0) } else { a }));
     }
+    if op == Op::Or
+        && let Some((x, amount)) = rotation(&cx, a, b).or_else(|| rotation(&cx, b, a))
+    {
+        let amount = cx.constant(amount);
+        return cx.end(Op::Rotl, &[x, amount]);
+    }
     let c = cx.bits(b)?;
     let ones = mask_of(cx.ty);
     match (op, c) {
@@ -234,6 +241,15 @@ fn bitwise(mut cx: Cx<'_>, op: Op, a: Value, b: Value) -> Option<Simple> {
         return Some(Simple::Is(a));
     }
     None
+}
+
+/// `x << c | x >> (width - c)`, for widths that registers have.
+fn rotation(cx: &Cx<'_>, left: Value, right: Value) -> Option<(Value, u64)> {
+    let (x, up) = cx.operands(left, Op::Shl)?;
+    let (y, down) = cx.operands(right, Op::LShr)?;
+    let (up, down) = (cx.bits(up)?, cx.bits(down)?);
+    let bits = u64::from(width(cx.ty));
+    (x == y && matches!(bits, 32 | 64) && up > 0 && down > 0 && up + down == bits).then_some((x, up))
 }
 
 fn shift(mut cx: Cx<'_>, op: Op, a: Value, b: Value) -> Option<Simple> {

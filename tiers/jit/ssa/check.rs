@@ -162,6 +162,11 @@ impl Checker<'_> {
             | Op::Or
             | Op::Xor => is_int(result) && ty(0) == result && ty(1) == result,
             Op::UMulHi | Op::SMulHi => result == Some(I64) && ty(0) == result && ty(1) == result,
+            Op::Rotl => {
+                matches!(width(result), 32 | 64)
+                    && ty(0) == result
+                    && self.func.as_const(data.args[1]).is_some_and(|bits| bits < u64::from(width(result)))
+            }
             Op::FAdd | Op::FSub | Op::FMul | Op::FDiv => {
                 is_fp(result) && ty(0) == result && ty(1) == result
             }

@@ -26,6 +26,8 @@ pub fn eval(op: Op, ty: Ty, arg_ty: Ty, args: &[u64]) -> Option<u64> {
         Op::Xor => a ^ b,
         Op::UMulHi => (u128::from(a) * u128::from(b) >> 64) as u64,
         Op::SMulHi => ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64,
+        Op::Rotl if to == 32 => u64::from((a as u32).rotate_left(b as u32)),
+        Op::Rotl => a.rotate_left(b as u32),
         Op::FAdd | Op::FSub | Op::FMul | Op::FDiv => fp_binary(op, ty, a, b),
         Op::ICmp(cond) => u64::from(compare(cond, from, a, b)),
         Op::FCmp(mask) => u64::from(match arg_ty {

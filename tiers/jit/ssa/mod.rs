@@ -181,6 +181,8 @@ pub enum Op {
     UMulHi,
     /// The high half of the signed product of two words.
     SMulHi,
+    /// A rotation to the left by a constant amount below the width, which is 32 or 64.
+    Rotl,
     FAdd,
     FSub,
     FMul,
@@ -255,6 +257,7 @@ impl Op {
             | Op::Xor
             | Op::UMulHi
             | Op::SMulHi
+            | Op::Rotl
             | Op::FAdd
             | Op::FSub
             | Op::FMul

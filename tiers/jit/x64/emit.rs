@@ -80,8 +80,21 @@ pub struct Emitted {
     pub inst_count: u32,
 }
 
-/// Emits a function, its blocks in the order `placed`.
+/// Emits a function, its blocks in the order `placed`. Twice: the second time, jumps forward know about how far they go
+/// (not farther than the first time, since nothing gets longer).
 pub fn emit(code: &VCode, output: &Output, placed: &[MBlock]) -> Emitted {
+    let (first, labels) = emit_once(code, output, placed, None);
+    let has_jumps = code.blocks.len() > 2;
+    if has_jumps { emit_once(code, output, placed, Some(&labels)).0 } else { first }
+}
+
+/// Emits; with the labels of an earlier emission if there was one. Gives the labels.
+fn emit_once(
+    code: &VCode,
+    output: &Output,
+    placed: &[MBlock],
+    before: Option<&[Option<u32>]>,
+) -> (Emitted, Vec<Option<u32>>) {
     let slots = output.num_spillslots as u32;
     let frame_bytes = (code.cell_bytes + 8 * slots).next_multiple_of(16);
     let mut emit = Emit {
@@ -89,7 +102,10 @@ pub fn emit(code: &VCode, output: &Output, placed: &[MBlock]) -> Emitted {
         output,
         encoder: Encoder::new(64),
         labels: vec![None; code.blocks.len()],
+        before,
+        block: 0,
         fixups: Vec::new(),
+        short_fixups: Vec::new(),
         data_fixups: Vec::new(),
         out: Emitted {
             bytes: Vec::new(),
@@ -125,6 +141,12 @@ struct Emit<'a> {
     encoder: Encoder,
     /// Offset of each block.
     labels: Vec<Option<u32>>,
+    /// Where blocks were when the code was emitted the first time.
+    before: Option<&'a [Option<u32>]>,
+    /// The block being emitted.
+    block: MBlock,
+    /// 8-bit jump distances to blocks.
+    short_fixups: Vec<(u32, MBlock)>,
     /// 32-bit jump distances to blocks.
     fixups: Vec<(u32, MBlock)>,
     /// 32-bit distances to constants and tables.
@@ -251,6 +273,10 @@ impl Emit<'_> {
         let to = self.forward[to as usize];
         match self.near(to, 2) {
             Some(distance) => self.raw(&[0xeb, distance as u8]),
+            None if self.is_near_ahead(to) => {
+                self.raw(&[0xeb, 0]);
+                self.short_fixups.push((self.offset() - 1, to));
+            }
             None => {
                 self.raw(&[0xe9, 0, 0, 0, 0]);
                 self.fixups.push((self.offset() - 4, to));
@@ -262,6 +288,10 @@ impl Emit<'_> {
         let to = self.forward[to as usize];
         match self.near(to, 2) {
             Some(distance) => self.raw(&[0x70 + cc as u8, distance as u8]),
+            None if self.is_near_ahead(to) => {
+                self.raw(&[0x70 + cc as u8, 0]);
+                self.short_fixups.push((self.offset() - 1, to));
+            }
             None => {
                 self.raw(&[0x0f, 0x80 + cc as u8, 0, 0, 0, 0]);
                 self.fixups.push((self.offset() - 4, to));
@@ -273,6 +303,18 @@ impl Emit<'_> {
     fn near(&self, to: MBlock, length: u32) -> Option<i8> {
         let target = self.labels[to as usize]?;
         i8::try_from(i64::from(target) - i64::from(self.offset() + length)).ok()
+    }
+
+    /// Whether a block that is not emitted yet will be near: counted from the beginning of this block, as far as is known.
+    fn is_near_ahead(&self, to: MBlock) -> bool {
+        let Some(before) = self.before else { return false };
+        let (Some(target), Some(block), Some(now)) =
+            (before[to as usize], before[self.block as usize], self.labels[self.block as usize])
+        else {
+            return false;
+        };
+        let inside = i64::from(self.offset() - now);
+        self.labels[to as usize].is_none() && i64::from(target) - i64::from(block) - inside < 120
     }
 
     /// A short jump forward inside an instruction's own code; see [`Emit::land`].
@@ -375,6 +417,7 @@ impl Emit<'_> {
 
     fn block(&mut self, block: usize) {
         self.labels[block] = Some(self.offset());
+        self.block = block as MBlock;
         let output = self.output;
         for item in output.block_insts_and_edits(self.code, regalloc2::Block::new(block)) {
             match item {
@@ -460,6 +503,12 @@ impl Emit<'_> {
             Kind::Throw => self.jump_to_thread(thread::THROW),
             Kind::Divide { size, signed, rem } => self.divide(*size, *signed, *rem, allocs),
             Kind::SelectFp(test) => self.select_fp(*test, allocs),
+            Kind::ZeroFp => {
+                if let Some(to) = allocs[0].as_reg() {
+                    let to = named(to, Size::X);
+                    self.rr(Code::Xorps_xmm_xmmm128, to, to);
+                }
+            }
             Kind::F64ToSi => self.f64_to_si(allocs),
             Kind::Unreachable => self.raw(&[0x0f, 0x0b]),
         }
@@ -729,7 +778,7 @@ impl Emit<'_> {
         self.out.bytes[field as usize..field as usize + 4].copy_from_slice(&distance.to_le_bytes());
     }
 
-    fn finish(mut self) -> Emitted {
+    fn finish(mut self) -> (Emitted, Vec<Option<u32>>) {
         self.out.code_bytes = self.offset();
         while !self.offset().is_multiple_of(8) {
             self.out.bytes.push(0xcc);
@@ -760,10 +809,16 @@ impl Emit<'_> {
             let label = self.labels[to as usize].unwrap_or(0);
             self.patch(field, label);
         }
+        for (field, to) in std::mem::take(&mut self.short_fixups) {
+            let label = self.labels[to as usize].unwrap_or(0);
+            let distance = i64::from(label) - i64::from(field) - 1;
+            assert!((0..128).contains(&distance), "a short jump goes too far: {distance}");
+            self.out.bytes[field as usize] = distance as u8;
+        }
         for (safepoint, landing) in std::mem::take(&mut self.landings) {
             self.out.safepoints[safepoint].landing = self.labels[self.forward[landing as usize] as usize];
         }
-        self.out
+        (self.out, self.labels)
     }
 }
 

@@ -71,6 +71,7 @@ impl Function for VCode {
             | Kind::Throw
             | Kind::Divide { .. }
             | Kind::SelectFp(_)
+            | Kind::ZeroFp
             | Kind::F64ToSi
             | Kind::Unreachable => false,
         }

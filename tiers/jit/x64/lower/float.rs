@@ -10,6 +10,20 @@ use mu_ir::semantics::float;
 use mu_rt::layout::LeafKind;
 use regalloc2::{Operand, PRegSet, VReg};
 
+/// Arithmetic with a result register of its own.
+fn avx(op: Op, single: bool) -> Code {
+    match (op, single) {
+        (Op::FAdd, true) => Code::VEX_Vaddss_xmm_xmm_xmmm32,
+        (Op::FAdd, false) => Code::VEX_Vaddsd_xmm_xmm_xmmm64,
+        (Op::FSub, true) => Code::VEX_Vsubss_xmm_xmm_xmmm32,
+        (Op::FSub, false) => Code::VEX_Vsubsd_xmm_xmm_xmmm64,
+        (Op::FMul, true) => Code::VEX_Vmulss_xmm_xmm_xmmm32,
+        (Op::FMul, false) => Code::VEX_Vmulsd_xmm_xmm_xmmm64,
+        (_, true) => Code::VEX_Vdivss_xmm_xmm_xmmm32,
+        (_, false) => Code::VEX_Vdivsd_xmm_xmm_xmmm64,
+    }
+}
+
 impl Lower<'_> {
     /// A word of the constant pool.
     fn pool(&mut self, bits: u64) -> Address {
@@ -23,11 +37,7 @@ impl Lower<'_> {
 
     pub(super) fn fp_constant(&mut self, to: VReg, bits: u64) {
         if bits == 0 {
-            // Clears the register whatever it held: written as a move of zero, so that no register is read.
-            let zero = self.word();
-            self.constant(zero, 0);
-            self.x(Code::Movq_xmm_rm64, &[O::Def(to, Size::X), O::Use(zero, Size::Q)]);
-            return;
+            return self.add(Kind::ZeroFp, &[Operand::reg_def(to)], PRegSet::empty());
         }
         let single = self.vcode.ty(to) == LeafKind::Float;
         let address = self.pool(bits);
@@ -56,6 +66,12 @@ impl Lower<'_> {
         let single = ty == LeafKind::Float;
         match op {
             Op::FAdd | Op::FSub | Op::FMul | Op::FDiv => {
+                if self.cpu.avx {
+                    let code = avx(op, single);
+                    let b = self.fp_operand(data.args[1]);
+                    let a = self.reg(a);
+                    return self.x(code, &[O::Def(to, Size::X), O::Use(a, Size::X), b]);
+                }
                 let code = match (op, single) {
                     (Op::FAdd, true) => Code::Addss_xmm_xmmm32,
                     (Op::FAdd, false) => Code::Addsd_xmm_xmmm64,

@@ -96,6 +96,7 @@ impl Lower<'_> {
             Op::Mul => self.mul(to, ty, a, b),
             Op::Shl | Op::LShr | Op::AShr => self.shift(op, to, ty, a, b),
             Op::UDiv | Op::SDiv | Op::URem | Op::SRem => self.divide(op, to, ty, a, b),
+            Op::Rotl => self.rotate(to, ty, a, b),
             Op::UMulHi | Op::SMulHi => self.mul_high(op == Op::SMulHi, to, a, b),
             Op::Trunc => self.truncate(to, width(ty), a),
             Op::ZExt | Op::Retype => self.into(to, a),
@@ -340,6 +341,12 @@ impl Lower<'_> {
             self.finish(to, raw, width);
             return;
         }
+        if op == Op::Xor && self.is_whole(a) && self.func.as_const(b) == Some(mu_ir::semantics::int::mask(width)) {
+            let size = size_of(ty);
+            let a = self.reg(a);
+            let code = if size == Size::Q { Code::Not_rm64 } else { Code::Not_rm32 };
+            return self.x(code, &[O::Mod(to, a, size)]);
+        }
         // Bitwise operations on zero-extended values give zero-extended values.
         let raw = if op == Op::Sub { self.raw(to, width) } else { to };
         self.two(op, raw, ty, a, b);
@@ -470,6 +477,20 @@ impl Lower<'_> {
         let source = self.source;
         let clobbers = PRegSet::empty();
         self.group.push(crate::x64::inst::MInst { kind, first, count: 3, clobbers, source });
+    }
+
+    fn rotate(&mut self, to: VReg, ty: LeafKind, a: Value, amount: Value) {
+        let size = size_of(ty);
+        let wide = size == Size::Q;
+        let left = self.func.as_const(amount).unwrap_or(0);
+        let a = self.reg(a);
+        if self.cpu.bmi2 {
+            let right = u64::from(width(ty)) - left;
+            let code = if wide { Code::VEX_Rorx_r64_rm64_imm8 } else { Code::VEX_Rorx_r32_rm32_imm8 };
+            return self.x(code, &[O::Def(to, size), O::Use(a, size), O::Imm(Arg::Imm8, right)]);
+        }
+        let code = if wide { Code::Rol_rm64_imm8 } else { Code::Rol_rm32_imm8 };
+        self.x(code, &[O::Mod(to, a, size), O::Imm(Arg::Imm8, left)]);
     }
 
     fn divide(&mut self, op: Op, to: VReg, ty: LeafKind, a: Value, b: Value) {

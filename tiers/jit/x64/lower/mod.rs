@@ -36,13 +36,18 @@ use smallvec::SmallVec;
 pub struct Cpu {
     /// Shifts by any register (`shlx` and friends).
     pub bmi2: bool,
+    /// Floating point with a result register of its own (`vaddsd` and friends).
+    pub avx: bool,
 }
 
 impl Cpu {
     /// Asks the CPU.
     pub fn detect() -> Cpu {
-        Cpu { bmi2: std::is_x86_feature_detected!("bmi2") }
+        Cpu { bmi2: std::is_x86_feature_detected!("bmi2"), avx: std::is_x86_feature_detected!("avx") }
     }
+
+    /// What every x86-64 CPU has.
+    pub const BASELINE: Cpu = Cpu { bmi2: false, avx: false };
 }
 
 /// Lowers a function whose edges are split (`layout::split_edges`), with blocks in the order of `layout`.
@@ -264,6 +269,7 @@ impl<'a> Lower<'a> {
             | Op::SRem
             | Op::UMulHi
             | Op::SMulHi
+            | Op::Rotl
             | Op::Trunc
             | Op::ZExt
             | Op::SExt
