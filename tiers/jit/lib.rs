@@ -33,7 +33,7 @@ use code::stubs::Stubs;
 use mu_ir::ids::{FuncId, FuncVerId};
 use x64::emit::{Emitted, RelocTarget};
 use x64::lower::Cpu;
-use x64::regalloc::Effort;
+use x64::regalloc::{Effort, Workspace};
 
 /// The word of a funcref: the function's number plus one; 0 is NULL.
 pub fn funcref_word(func: FuncId) -> u64 {
@@ -62,6 +62,7 @@ impl Default for Settings {
 pub struct Jit {
     /// How to compile.
     pub settings: Settings,
+    workspace: Workspace,
     buffer: CodeBuffer,
     stubs: Stubs,
     map: CodeMap,
@@ -76,7 +77,7 @@ impl Jit {
         let mut buffer = CodeBuffer::new(code_bytes)?;
         let stubs = Stubs::write(&mut buffer);
         buffer.set_cell(0, stubs.no_code);
-        Ok(Jit { settings, buffer, stubs, map: CodeMap::default() })
+        Ok(Jit { settings, workspace: Workspace::default(), buffer, stubs, map: CodeMap::default() })
     }
 
     /// Makes sure that calls of a function go somewhere.
@@ -94,7 +95,7 @@ impl Jit {
     /// # Errors
     /// Why it cannot be compiled; nothing has changed then.
     pub fn compile(&mut self, input: Input<'_>, version: FuncVerId) -> Result<&Compiled, Unsupported> {
-        let (emitted, func) = compile(input, version, &self.settings)?;
+        let (emitted, func) = compile(input, version, &self.settings, &mut self.workspace)?;
         let cells = func.slots.iter().copied().zip(cell_offsets(&func)).map(|(slot, at)| (at, slot)).collect();
         let entry = self.install(&emitted).ok_or(Unsupported::CodeRegion)?;
         let function = input.program.func_vers[version.index()].func;
@@ -155,6 +156,7 @@ pub fn compile(
     input: Input<'_>,
     version: FuncVerId,
     settings: &Settings,
+    workspace: &mut Workspace,
 ) -> Result<(Emitted, ssa::Func), Unsupported> {
     let mut func = import::import(input, version)?;
     if cfg!(debug_assertions)
@@ -165,7 +167,7 @@ pub fn compile(
     if settings.optimize {
         opt::Optimizer::default().run(&mut func);
     }
-    let emitted = x64::generate(&mut func, settings.cpu, settings.effort)?;
+    let emitted = x64::generate(&mut func, settings.cpu, settings.effort, workspace)?;
     Ok((emitted, func))
 }
 

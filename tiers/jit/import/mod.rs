@@ -98,7 +98,7 @@ fn mu_blocks_on_cycles(ver: &FuncVer) -> Vec<bool> {
         let cases = targets.enumerate().map(|(n, edge)| (n as u64, edge)).collect();
         skeleton.blocks[number].term = Terminator::Switch { value: Value(0), cases, default };
     }
-    crate::ssa::graph::Graph::new(&skeleton).on_cycle(&skeleton)
+    crate::ssa::graph::Graph::new(&skeleton).on_cycle()
 }
 
 struct Importer<'a> {

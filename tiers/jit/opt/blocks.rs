@@ -14,12 +14,16 @@ pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
     let mut changed = false;
     loop {
         let mut again = fold(func, fuel);
-        again |= thread(func, fuel);
-        again |= merge(func, fuel);
+        let graph = Graph::new(func);
+        let threaded = thread(func, &graph, fuel);
+        let graph = if threaded { Graph::new(func) } else { graph };
+        let merged = merge(func, &graph, fuel);
+        // Merging brings blocks together; it makes nothing else possible but folding what it brought together.
+        again |= threaded;
+        changed |= again | merged;
         if !again {
             return changed;
         }
-        changed = true;
     }
 }
 
@@ -91,8 +95,7 @@ fn onward(func: &Func, edge: &Edge) -> Option<Edge> {
 }
 
 /// Jumps over blocks that only jump on.
-fn thread(func: &mut Func, fuel: &mut Fuel) -> bool {
-    let graph = Graph::new(func);
+fn thread(func: &mut Func, graph: &Graph, fuel: &mut Fuel) -> bool {
     // Blocks whose parameters are used elsewhere must stay where they are.
     let mut used_outside = vec![false; func.blocks.len()];
     let note = |value: Value, at: Block, used_outside: &mut Vec<bool>| {
@@ -134,14 +137,13 @@ fn thread(func: &mut Func, fuel: &mut Fuel) -> bool {
 }
 
 /// Appends blocks with one way in to the block they come from.
-fn merge(func: &mut Func, fuel: &mut Fuel) -> bool {
-    let graph = Graph::new(func);
+fn merge(func: &mut Func, graph: &Graph, fuel: &mut Fuel) -> bool {
     let mut changed = false;
     for &block in &graph.order {
         loop {
             let Terminator::Jump(edge) = &func.blocks[block.index()].term else { break };
             let (next, args) = (edge.block, edge.args.clone());
-            if next == block || next == Func::ENTRY || graph.preds[next.index()].len() != 1 || !fuel.burn() {
+            if next == block || next == Func::ENTRY || graph.preds(next).len() != 1 || !fuel.burn() {
                 break;
             }
             let data = &mut func.blocks[next.index()];

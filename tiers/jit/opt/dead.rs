@@ -46,7 +46,7 @@ pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
                 func.insts[inst.index()].args.iter().for_each(|&arg| mark(arg, &mut live, &mut work));
             }
             Def::Param(block, number) => {
-                for pred in &graph.preds[block.index()] {
+                for pred in graph.preds(block) {
                     for edge in func.blocks[pred.index()].term.edges() {
                         if edge.block == block {
                             mark(edge.args[number as usize], &mut live, &mut work);

@@ -86,7 +86,7 @@ pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
     let mut forward = Forward { func, private, known: Vec::new() };
     let mut changed = false;
     for &block in &graph.order {
-        let preds = &graph.preds[block.index()];
+        let preds = graph.preds(block);
         forward.known = match preds[..] {
             [pred] => at_end[pred.index()].clone().unwrap_or_default(),
             _ => Vec::new(),

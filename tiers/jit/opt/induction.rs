@@ -39,7 +39,7 @@ fn one_loop(func: &mut Func, head: Block, before: Block, fuel: &mut Fuel) -> boo
     let graph = Graph::new(func);
     let (loops, _) = graph.loops();
     let Some(l) = loops.iter().find(|l| l.head == head) else { return false };
-    let mut latches = graph.preds[head.index()].iter().filter(|pred| l.blocks.contains(pred));
+    let mut latches = graph.preds(head).iter().filter(|pred| l.blocks.contains(pred));
     let (Some(&latch), None) = (latches.next(), latches.next()) else { return false };
     // An edge back beside others would need a block of its own for the sum.
     if !matches!(func.blocks[latch.index()].term, Terminator::Jump(_)) {

@@ -54,7 +54,7 @@ pub(super) fn homes(func: &Func, graph: &Graph) -> Vec<Option<Block>> {
 /// The block that alone leads into a loop from outside, made if there is none.
 pub(super) fn preheader(func: &mut Func, graph: &Graph, l: &Loop) -> Block {
     let outside: Vec<Block> =
-        graph.preds[l.head.index()].iter().copied().filter(|pred| !l.blocks.contains(pred)).collect();
+        graph.preds(l.head).iter().copied().filter(|pred| !l.blocks.contains(pred)).collect();
     if let [only] = outside[..]
         && matches!(func.blocks[only.index()].term, Terminator::Jump(_))
     {

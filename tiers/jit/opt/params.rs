@@ -15,16 +15,11 @@ use super::Fuel;
 use crate::ssa::graph::Graph;
 use crate::ssa::{Args, Block, Func, Value};
 
-/// Removes redundant parameters, to a fixed point.
+/// Removes redundant parameters. (What one run leaves because a value became known late, the next one finds.)
 pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
-    let mut changed = false;
-    while round(func, fuel) {
-        changed = true;
+    if func.blocks.iter().skip(1).all(|block| block.params.is_empty()) {
+        return false;
     }
-    changed
-}
-
-fn round(func: &mut Func, fuel: &mut Fuel) -> bool {
     let graph = Graph::new(func);
     // What each parameter is known to be; itself when two values meet.
     let mut known: Vec<Option<Value>> = vec![None; func.value_count()];
@@ -83,11 +78,13 @@ fn round(func: &mut Func, fuel: &mut Fuel) -> bool {
 }
 
 /// The arguments of all edges into each block.
-fn incoming(func: &Func, graph: &Graph) -> Vec<Vec<Args>> {
+fn incoming<'a>(func: &'a Func, graph: &Graph) -> Vec<Vec<&'a Args>> {
     let mut incoming = vec![Vec::new(); func.blocks.len()];
     for &block in &graph.order {
         for edge in func.blocks[block.index()].term.edges() {
-            incoming[edge.block.index()].push(edge.args.clone());
+            if !edge.args.is_empty() {
+                incoming[edge.block.index()].push(&edge.args);
+            }
         }
     }
     incoming
@@ -101,7 +98,7 @@ pub fn remove(func: &mut Func, graph: &Graph, block: Block, keep: &[bool]) {
         keep[at - 1]
     });
     func.renumber_params(block);
-    let mut preds = graph.preds[block.index()].clone();
+    let mut preds = graph.preds(block).to_vec();
     preds.sort_unstable();
     preds.dedup();
     for pred in preds {

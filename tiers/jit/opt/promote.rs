@@ -193,7 +193,7 @@ impl Promoter {
         // Parameters where ways meet.
         let mut added: Vec<Vec<usize>> = vec![Vec::new(); func.blocks.len()];
         for &block in &graph.order {
-            if graph.preds[block.index()].len() > 1 {
+            if graph.preds(block).len() > 1 {
                 for at in live[block.index()].iter() {
                     func.add_param(block, self.variables[at].ty);
                     added[block.index()].push(at);
@@ -222,7 +222,7 @@ impl Promoter {
         added: &[Vec<usize>],
         at_end: &[Option<Vec<Value>>],
     ) -> Vec<Value> {
-        let preds = &graph.preds[block.index()];
+        let preds = graph.preds(block);
         let single = if preds.len() == 1 { at_end[preds[0].index()].clone() } else { None };
         let mut state = single.unwrap_or_else(|| {
             // Where nothing is live, what a variable holds does not matter.

@@ -117,7 +117,7 @@ impl Checker<'_> {
                 self.inst(*call, block, data.insts.len())?;
                 for next in [normal, exc] {
                     let next_data = &self.func.blocks[next.index()];
-                    if !next_data.params.is_empty() || self.graph.preds[next.index()].len() != 1 {
+                    if !next_data.params.is_empty() || self.graph.preds(*next).len() != 1 {
                         return Err(format!("{next:?} has parameters or several predecessors"));
                     }
                 }

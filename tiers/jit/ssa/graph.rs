@@ -4,7 +4,7 @@
 //! the iterative algorithm over reverse postorder; loops by back edges to dominators. A graph with a cycle that has two
 //! entries (irreducible) has back edges without a dominating head: those make no [`Loop`], which only costs speed.
 
-use super::{Block, Func};
+use super::{Block, Func, Terminator};
 
 /// A natural loop.
 #[derive(Clone, Debug)]
@@ -22,45 +22,46 @@ pub struct Loop {
 pub struct Graph {
     /// Reachable blocks in reverse postorder: dominators before what they dominate.
     pub order: Vec<Block>,
-    /// Predecessors of each block; one that reaches it by several edges appears once per edge.
-    pub preds: Vec<Vec<Block>>,
+    succs: Lists,
+    preds: Lists,
     /// Position in `order`; `u32::MAX` for unreachable blocks.
     position: Vec<u32>,
     /// Immediate dominator.
     idom: Vec<Block>,
 }
 
+/// A list of blocks per block, all in one piece of memory.
+#[derive(Clone, Debug, Default)]
+struct Lists {
+    starts: Vec<u32>,
+    blocks: Vec<Block>,
+}
+
+impl Lists {
+    fn of(&self, block: Block) -> &[Block] {
+        &self.blocks[self.starts[block.index()] as usize..self.starts[block.index() + 1] as usize]
+    }
+}
+
 impl Graph {
     /// Computes order, predecessors and dominators.
     pub fn new(func: &Func) -> Graph {
-        let count = func.blocks.len();
-        let mut preds = vec![Vec::new(); count];
-        let mut order = Vec::with_capacity(count);
-        let mut state = vec![0u8; count];
-        let mut work = vec![(Func::ENTRY, 0usize)];
-        state[0] = 1;
-        while let Some((block, next)) = work.pop() {
-            let succs = func.blocks[block.index()].term.successors();
-            match succs.get(next) {
-                Some(&succ) => {
-                    work.push((block, next + 1));
-                    preds[succ.index()].push(block);
-                    if state[succ.index()] == 0 {
-                        state[succ.index()] = 1;
-                        work.push((succ, 0));
-                    }
-                }
-                None => order.push(block),
-            }
-        }
-        order.reverse();
-        let mut position = vec![u32::MAX; count];
-        for (at, block) in order.iter().enumerate() {
-            position[block.index()] = at as u32;
-        }
-        let mut graph = Graph { order, preds, position, idom: vec![Func::ENTRY; count] };
+        let succs = successors(func);
+        let (order, position) = reverse_postorder(&succs, func.blocks.len());
+        let preds = turn_round(&succs, &order);
+        let mut graph = Graph { order, succs, preds, position, idom: vec![Func::ENTRY; func.blocks.len()] };
         graph.dominators();
         graph
+    }
+
+    /// Predecessors; one that reaches the block by several edges appears once per edge.
+    pub fn preds(&self, block: Block) -> &[Block] {
+        self.preds.of(block)
+    }
+
+    /// Successors, once per edge.
+    pub fn succs(&self, block: Block) -> &[Block] {
+        self.succs.of(block)
     }
 
     fn dominators(&mut self) {
@@ -69,9 +70,10 @@ impl Graph {
         let mut changed = true;
         while changed {
             changed = false;
-            for &block in &self.order[1..] {
+            for at in 1..self.order.len() {
+                let block = self.order[at];
                 let mut best: Option<Block> = None;
-                for &pred in &self.preds[block.index()] {
+                for &pred in self.preds.of(block) {
                     if known[pred.index()] {
                         best = Some(best.map_or(pred, |other| self.meet(other, pred)));
                     }
@@ -135,7 +137,7 @@ impl Graph {
         let mut inner: Vec<Option<usize>> = vec![None; self.idom.len()];
         // Heads in reverse postorder: an outer loop's head comes before an inner one's.
         for &head in &self.order {
-            let mut work: Vec<Block> = self.preds[head.index()]
+            let mut work: Vec<Block> = self.preds(head)
                 .iter()
                 .copied()
                 .filter(|&pred| self.is_reachable(pred) && self.dominates(head, pred))
@@ -147,7 +149,7 @@ impl Graph {
             member[head.index()] = true;
             while let Some(block) = work.pop() {
                 if !std::mem::replace(&mut member[block.index()], true) {
-                    work.extend(self.preds[block.index()].iter().copied());
+                    work.extend(self.preds(block).iter().copied());
                 }
             }
             let blocks: Vec<Block> = self.order.iter().copied().filter(|b| member[b.index()]).collect();
@@ -162,7 +164,7 @@ impl Graph {
     }
 
     /// For each block, whether it lies on any cycle, irreducible ones included.
-    pub fn on_cycle(&self, func: &Func) -> Vec<bool> {
+    pub fn on_cycle(&self) -> Vec<bool> {
         // A block is on a cycle exactly when its strongly connected component has an edge inside (Tarjan, iterative).
         let count = self.idom.len();
         let (mut index, mut low) = (vec![u32::MAX; count], vec![0u32; count]);
@@ -177,7 +179,7 @@ impl Graph {
                 stack.push(block);
                 on_stack[b] = true;
             }
-            let succs = func.blocks[b].term.successors();
+            let succs = self.succs(block);
             if at > 0 {
                 let child = succs[at - 1].index();
                 if on_stack[child] {
@@ -197,10 +199,73 @@ impl Graph {
                 for member in stack.drain(start..) {
                     on_stack[member.index()] = false;
                     cyclic[member.index()] =
-                        many || func.blocks[member.index()].term.successors().contains(&member);
+                        many || self.succs(member).contains(&member);
                 }
             }
         }
         cyclic
     }
+}
+
+fn successors(func: &Func) -> Lists {
+    let mut lists = Lists::default();
+    lists.starts.reserve(func.blocks.len() + 1);
+    lists.starts.push(0);
+    for block in &func.blocks {
+        match &block.term {
+            Terminator::Jump(edge) => lists.blocks.push(edge.block),
+            Terminator::Branch { then, other, .. } => lists.blocks.extend([then.block, other.block]),
+            term => lists.blocks.extend(term.successors()),
+        }
+        lists.starts.push(lists.blocks.len() as u32);
+    }
+    lists
+}
+
+fn reverse_postorder(succs: &Lists, count: usize) -> (Vec<Block>, Vec<u32>) {
+    let mut position = vec![u32::MAX; count];
+    let mut order = Vec::with_capacity(count);
+    let mut work = vec![(Func::ENTRY, 0usize)];
+    position[0] = 0;
+    while let Some((block, next)) = work.last_mut() {
+        match succs.of(*block).get(*next) {
+            Some(&succ) => {
+                *next += 1;
+                if position[succ.index()] == u32::MAX {
+                    position[succ.index()] = 0;
+                    work.push((succ, 0));
+                }
+            }
+            None => {
+                order.push(*block);
+                work.pop();
+            }
+        }
+    }
+    order.reverse();
+    for (at, block) in order.iter().enumerate() {
+        position[block.index()] = at as u32;
+    }
+    (order, position)
+}
+
+/// Predecessors from the successors of reachable blocks.
+fn turn_round(succs: &Lists, order: &[Block]) -> Lists {
+    let count = succs.starts.len() - 1;
+    let mut starts = vec![0u32; count + 1];
+    for succ in order.iter().flat_map(|&block| succs.of(block)) {
+        starts[succ.index() + 1] += 1;
+    }
+    for at in 0..count {
+        starts[at + 1] += starts[at];
+    }
+    let mut next = starts.clone();
+    let mut blocks = vec![Func::ENTRY; starts[count] as usize];
+    for &block in order {
+        for succ in succs.of(block) {
+            blocks[next[succ.index()] as usize] = block;
+            next[succ.index()] += 1;
+        }
+    }
+    Lists { starts, blocks }
 }

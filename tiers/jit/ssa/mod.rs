@@ -378,8 +378,8 @@ impl Terminator {
     /// The same, to change them.
     pub fn edges_mut(&mut self) -> SmallVec<[&mut Edge; 2]> {
         match self {
-            Terminator::Jump(edge) => std::iter::once(edge).collect(),
-            Terminator::Branch { then, other, .. } => [then, other].into_iter().collect(),
+            Terminator::Jump(edge) => smallvec::smallvec![edge],
+            Terminator::Branch { then, other, .. } => smallvec::smallvec![then, other],
             Terminator::Switch { cases, default, .. } => {
                 std::iter::once(default).chain(cases.iter_mut().map(|(_, edge)| edge)).collect()
             }
@@ -395,6 +395,8 @@ impl Terminator {
     pub fn successors(&self) -> SmallVec<[Block; 2]> {
         match self {
             Terminator::Invoke { normal, exc, .. } => SmallVec::from_slice(&[*normal, *exc]),
+            Terminator::Jump(edge) => SmallVec::from_slice(&[edge.block]),
+            Terminator::Branch { then, other, .. } => SmallVec::from_slice(&[then.block, other.block]),
             _ => self.edges().into_iter().map(|edge| edge.block).collect(),
         }
     }

@@ -81,7 +81,7 @@ pub fn split_edges(func: &mut Func) {
         let count = term.edges().len();
         for number in 0..count {
             let edge = func.blocks[block.index()].term.edges()[number].clone();
-            let many = graph.preds[edge.block.index()].len() > 1;
+            let many = graph.preds(edge.block).len() > 1;
             if edge.args.is_empty() && !many {
                 continue;
             }
@@ -164,7 +164,7 @@ fn rotate(func: &Func, order: &mut [Block], l: &crate::ssa::graph::Loop) {
 fn cold_blocks(func: &Func, graph: &Graph) -> Vec<bool> {
     let mut cold: Vec<bool> = func.blocks.iter().map(|block| block.cold).collect();
     for &block in graph.order.iter().skip(1) {
-        let preds = &graph.preds[block.index()];
+        let preds = graph.preds(block);
         let forward =
             preds.iter().filter(|pred| graph.is_reachable(**pred) && graph.position(**pred) < graph.position(block));
         let mut any = false;

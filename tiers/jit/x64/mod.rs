@@ -18,20 +18,25 @@ use crate::ssa::Func;
 use crate::ssa::graph::Graph;
 use emit::Emitted;
 use lower::Cpu;
-use regalloc::Effort;
+use regalloc::{Effort, Workspace};
 
 /// Compiles an optimized function to code without a place.
 ///
 /// # Errors
 /// What the back end cannot do.
-pub fn generate(func: &mut Func, cpu: Cpu, effort: Effort) -> Result<Emitted, Unsupported> {
+pub fn generate(
+    func: &mut Func,
+    cpu: Cpu,
+    effort: Effort,
+    workspace: &mut Workspace,
+) -> Result<Emitted, Unsupported> {
     layout::split_switches(func);
     layout::split_edges(func);
     let graph = Graph::new(func);
     let (numbered, placed) = layout::order(func, &graph);
     let mut code = lower::lower(func, &graph, &numbered, cpu)?;
     regalloc::add_stack_maps(&mut code);
-    let output = regalloc::allocate(&code, effort)?;
+    let output = regalloc::allocate(&code, effort, workspace)?;
     if cfg!(debug_assertions)
         && let Err(what) = replay::check(&code, &output)
     {

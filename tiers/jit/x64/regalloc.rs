@@ -255,11 +255,21 @@ pub fn add_stack_maps(code: &mut VCode) {
     }
 }
 
+/// Memory the allocator keeps from one function to the next.
+#[derive(Default)]
+pub struct Workspace(regalloc2::Ctx);
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Workspace")
+    }
+}
+
 /// Allocates registers.
 ///
 /// # Errors
 /// When the allocator gives up.
-pub fn allocate(code: &VCode, effort: Effort) -> Result<Output, Unsupported> {
+pub fn allocate(code: &VCode, effort: Effort, workspace: &mut Workspace) -> Result<Output, Unsupported> {
     let algorithm = match effort {
         Effort::Best => Algorithm::Ion,
         Effort::Fast => Algorithm::Fastalloc,
@@ -267,9 +277,17 @@ pub fn allocate(code: &VCode, effort: Effort) -> Result<Output, Unsupported> {
     let options =
         RegallocOptions { verbose_log: false, validate_ssa: cfg!(debug_assertions), algorithm };
     let environment = regs::environment();
-    let run = std::panic::AssertUnwindSafe(|| regalloc2::run(code, &environment, &options));
+    // A panic leaves the context in any state: it is taken out and only put back afterwards.
+    let mut context = std::mem::take(&mut workspace.0);
+    let run = std::panic::AssertUnwindSafe(|| {
+        regalloc2::run_with_ctx(code, &environment, &options, &mut context).map(|_| ())
+    });
     let output = match std::panic::catch_unwind(run) {
-        Ok(Ok(output)) => output,
+        Ok(Ok(())) => {
+            let output = std::mem::take(&mut context.output);
+            workspace.0 = context;
+            output
+        }
         Ok(Err(error)) => {
             debug_assert!(false, "register allocation: {error:?}");
             return Err(Unsupported::Registers("constraints that cannot be met"));

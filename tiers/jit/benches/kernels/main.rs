@@ -84,15 +84,15 @@ impl Mu {
     fn compile(&mut self, settings: &Settings) {
         let input = Input { program: &self.program, layouts: &self.layouts, globals: &[] };
         // Compile time is that of the whole bundle, best of some times.
-        for _ in 0..10 {
-            let mut jit = Jit::new(settings.clone(), 1 << 20).expect("executable memory");
+        let mut jit = Jit::new(settings.clone(), 1 << 20).expect("executable memory");
+        for _ in 0..20 {
             let start = Instant::now();
             for version in 0..self.program.func_vers.len() {
                 jit.compile(input, FuncVerId::new(version)).expect("it compiles");
             }
             self.compile_time = self.compile_time.min(start.elapsed());
-            self.jit = jit;
         }
+        self.jit = jit;
     }
 
     fn func(&self, name: &str) -> FuncId {
@@ -177,6 +177,17 @@ fn main() {
         if flag("--disasm") {
             return mu.show(name);
         }
+        if flag("--compile-forever") {
+            let input = Input { program: &mu.program, layouts: &mu.layouts, globals: &[] };
+            let start = Instant::now();
+            let mut workspace = mu_jit::x64::regalloc::Workspace::default();
+            while start.elapsed().as_secs() < 5 {
+                for version in 0..mu.program.func_vers.len() {
+                    std::hint::black_box(mu_jit::compile(input, FuncVerId::new(version), &settings, &mut workspace).expect("it compiles"));
+                }
+            }
+            return;
+        }
         if flag("--dump") {
             return mu.dump(name);
         }
@@ -227,7 +238,7 @@ fn main() {
             "compile time, {name}: {:.2} us per IR instruction ({} instructions, {} bytes of code)",
             mu.compile_time.as_secs_f64() * 1e6 / mu.insts as f64,
             mu.insts,
-            mu.jit.code_bytes()
+            mu.jit.map().functions().iter().map(|function| function.bytes).sum::<u32>() / 20
         );
     }
 }
