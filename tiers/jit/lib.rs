@@ -29,7 +29,7 @@ pub use import::{Input, Unsupported};
 
 use code::buffer::{CodeBuffer, MapError};
 use code::map::{CodeMap, Compiled};
-use code::stubs::Stubs;
+use code::stubs::{HostFunction, Stubs};
 use mu_ir::ids::{FuncId, FuncVerId};
 use x64::emit::{Emitted, RelocTarget};
 use x64::lower::Cpu;
@@ -88,6 +88,16 @@ impl Jit {
     /// Makes calls of a function go to the entry of compiled code.
     pub fn redirect(&self, func: FuncId, entry: u64) {
         self.buffer.set_cell(funcref_word(func), entry);
+    }
+
+    /// Makes calls of a function run a function of the host.
+    ///
+    /// # Errors
+    /// When executable memory is used up.
+    pub fn host_function(&mut self, func: FuncId, function: HostFunction) -> Result<(), Unsupported> {
+        let entry = Stubs::host_entry(&mut self.buffer, function).ok_or(Unsupported::CodeRegion)?;
+        self.redirect(func, entry);
+        Ok(())
     }
 
     /// Compiles a function version and makes its function's calls go there.

@@ -58,6 +58,9 @@ pub struct Stubs {
     back: u64,
 }
 
+/// A function of the host that Mu code calls; see [`Stubs::host_entry`].
+pub type HostFunction = extern "C" fn(*mut ThreadArea, u64);
+
 /// What `unwind` found, for the throw stub.
 #[repr(C)]
 struct Handler {
@@ -134,6 +137,26 @@ impl Writer {
         self.add(Instruction::with2(Code::Mov_r64_imm64, to, value));
     }
 
+    /// The registers of the convention, from the thread area.
+    fn load_registers(&mut self) {
+        for number in 0..regs::FP_PASSED {
+            self.load(named(regs::fp(number), Size::X), Register::R15, thread::FPS + 8 * number as i32);
+        }
+        for (number, &reg) in regs::INT_PASSED.iter().enumerate() {
+            self.load(named(reg, Size::Q), Register::R15, thread::INTS + 8 * number as i32);
+        }
+    }
+
+    /// The registers of the convention, to the thread area.
+    fn store_registers(&mut self) {
+        for (number, &reg) in regs::INT_PASSED.iter().enumerate() {
+            self.store(Register::R15, thread::INTS + 8 * number as i32, named(reg, Size::Q));
+        }
+        for number in 0..regs::FP_PASSED {
+            self.store(Register::R15, thread::FPS + 8 * number as i32, named(regs::fp(number), Size::X));
+        }
+    }
+
     /// Continues at the nearest handler, looking at `frames_max` frames, or leaves with a status. Gives a short jump and
     /// its target.
     fn dispatch(&mut self, back: u64, frames_max: u64, otherwise: Status) -> (u64, u64) {
@@ -186,20 +209,10 @@ impl Stubs {
         writer.mov(Register::RSP, Register::RDX);
         writer.mov(Register::RAX, Register::RSI);
         writer.constant(Register::RBP, 0);
-        for number in 0..regs::FP_PASSED {
-            writer.load(named(regs::fp(number), Size::X), Register::R15, thread::FPS + 8 * number as i32);
-        }
-        for (number, &reg) in regs::INT_PASSED.iter().enumerate() {
-            writer.load(named(reg, Size::Q), Register::R15, thread::INTS + 8 * number as i32);
-        }
+        writer.load_registers();
         writer.add(Instruction::with1(Code::Call_rm64, Register::RAX));
         let back = writer.here();
-        for (number, &reg) in regs::INT_PASSED.iter().enumerate() {
-            writer.store(Register::R15, thread::INTS + 8 * number as i32, named(reg, Size::Q));
-        }
-        for number in 0..regs::FP_PASSED {
-            writer.store(Register::R15, thread::FPS + 8 * number as i32, named(regs::fp(number), Size::X));
-        }
+        writer.store_registers();
         writer.leave(Status::Returned);
         let no_code = writer.here();
         writer.leave(Status::NoCode);
@@ -221,6 +234,27 @@ impl Stubs {
         let placed = buffer.add(bytes.len(), |_, room| room.copy_from_slice(&bytes));
         assert_eq!(placed, Some(enter), "stubs are written first");
         Stubs { enter, throw, overflow, no_code, back }
+    }
+
+    /// Writes an entry that Mu code can call like a function and that runs a function of the host: with the thread area and
+    /// the address of a frame record (caller's rbp, return address) of its own, below which the stack is free.
+    ///
+    /// The host function finds arguments and leaves results in the area's words for registers, by the convention. Nothing if
+    /// the region is full.
+    pub fn host_entry(buffer: &mut CodeBuffer, function: HostFunction) -> Option<u64> {
+        let mut writer = Writer { encoder: Encoder::new(64), base: 0 };
+        writer.add(Instruction::with1(Code::Push_r64, Register::RBP));
+        writer.mov(Register::RBP, Register::RSP);
+        writer.store_registers();
+        writer.mov(Register::RDI, Register::R15);
+        writer.mov(Register::RSI, Register::RBP);
+        writer.constant(Register::RAX, (function as *const ()).expose_provenance() as u64);
+        writer.add(Instruction::with1(Code::Call_rm64, Register::RAX));
+        writer.load_registers();
+        writer.add(Ok(Instruction::with(Code::Leaveq)));
+        writer.add(Ok(Instruction::with(Code::Retnq)));
+        let bytes = writer.encoder.take_buffer();
+        buffer.add(bytes.len(), |_, room| room.copy_from_slice(&bytes))
     }
 
     /// The return address of bottom frames.

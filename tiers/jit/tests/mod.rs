@@ -1,4 +1,7 @@
 //! Tests of the tier as a whole.
 
 mod calls;
+mod division;
+mod maps;
+mod passes;
 mod support;
