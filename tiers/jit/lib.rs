@@ -31,6 +31,7 @@ use code::buffer::{CodeBuffer, MapError};
 use code::map::{CodeMap, Compiled};
 use code::stubs::{HostFunction, Stubs};
 use mu_ir::ids::{FuncId, FuncVerId};
+use opt::Optimizer;
 use x64::emit::{Emitted, RelocTarget};
 use x64::lower::Cpu;
 use x64::regalloc::{Effort, Workspace};
@@ -47,13 +48,15 @@ pub struct Settings {
     pub effort: Effort,
     /// Whether to optimize at all.
     pub optimize: bool,
+    /// Whether loops can be stopped at safepoint polls.
+    pub polls: bool,
     /// What the CPU has.
     pub cpu: Cpu,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { effort: Effort::Best, optimize: true, cpu: Cpu::detect() }
+        Settings { effort: Effort::Best, optimize: true, polls: true, cpu: Cpu::detect() }
     }
 }
 
@@ -106,7 +109,7 @@ impl Jit {
     /// Why it cannot be compiled; nothing has changed then.
     pub fn compile(&mut self, input: Input<'_>, version: FuncVerId) -> Result<&Compiled, Unsupported> {
         let (emitted, func) = compile(input, version, &self.settings, &mut self.workspace)?;
-        let cells = func.slots.iter().copied().zip(cell_offsets(&func)).map(|(slot, at)| (at, slot)).collect();
+        let cells = func.slots.iter().copied().zip(cell_offsets(&func)).filter(|(slot, _)| !slot.promoted).map(|(slot, at)| (at, slot)).collect();
         let entry = self.install(&emitted).ok_or(Unsupported::CodeRegion)?;
         let function = input.program.func_vers[version.index()].func;
         self.buffer.set_cell(funcref_word(function), entry);
@@ -174,9 +177,8 @@ pub fn compile(
     {
         panic!("import: {what}\n{func}");
     }
-    if settings.optimize {
-        opt::Optimizer::default().run(&mut func);
-    }
+    let optimizer = if settings.optimize { Optimizer::default() } else { Optimizer::minimal() };
+    optimizer.polls(settings.polls).run(&mut func);
     let emitted = x64::generate(&mut func, settings.cpu, settings.effort, workspace)?;
     Ok((emitted, func))
 }

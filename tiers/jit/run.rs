@@ -21,6 +21,8 @@ const STACK_SLACK_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Machine {
     stack: Reservation,
+    /// Whether calls begin with a request to stop: the first prologue or loop takes a poll.
+    pub poisoned: bool,
     /// The area compiled code works on.
     pub area: Box<ThreadArea>,
 }
@@ -47,7 +49,7 @@ impl Machine {
     /// When the system has no memory.
     pub fn new(stack_bytes: u64) -> Result<Machine, mu_rt::os::OsError> {
         let stack = Reservation::new(stack_bytes + STACK_SLACK_BYTES, 4096)?;
-        Ok(Machine { stack, area: Box::default() })
+        Ok(Machine { stack, poisoned: false, area: Box::default() })
     }
 
     /// Calls a function with the words of its arguments; gives how it ended and the words of its results.
@@ -71,7 +73,8 @@ impl Machine {
         for (place, &word) in regs::convention(params.iter().copied())?.into_iter().zip(args) {
             *self.word(place) = word;
         }
-        self.area.stack_limit = self.stack.base() + STACK_SLACK_BYTES;
+        self.area.stack_low = self.stack.base() + STACK_SLACK_BYTES;
+        self.area.stack_limit = if self.poisoned { u64::MAX } else { self.area.stack_low };
         // SAFETY: `compiled` is in the map and takes these arguments; the stack is ours, mapped, and ends on a page.
         let status =
             unsafe { jit.stubs().call(&mut self.area, jit.map(), compiled.entry, self.stack.end()) };

@@ -25,6 +25,11 @@ pub struct ThreadArea {
     pub throw: u64,
     /// What a loop calls that finds `stack_limit` above rsp. It saves nothing.
     pub poll: u64,
+    /// The real lowest value of rsp: below it, a prologue that finds `stack_limit` above rsp has found a full stack; else it was
+    /// asked to stop.
+    pub stack_low: u64,
+    /// How many polls were taken.
+    pub polls: u64,
     /// The code map the unwinder looks return addresses up in.
     pub code_map: u64,
     /// Integer arguments on the way in, results on the way out.
@@ -44,6 +49,8 @@ impl Default for ThreadArea {
             prologue_slow: 0,
             throw: 0,
             poll: 0,
+            stack_low: 0,
+            polls: 0,
             code_map: 0,
             ints: [0; 6],
             fps: [0; 8],
@@ -64,6 +71,8 @@ pub const PROLOGUE_SLOW: i32 = offset_of!(ThreadArea, prologue_slow) as i32;
 pub const THROW: i32 = offset_of!(ThreadArea, throw) as i32;
 /// Offset of `poll`.
 pub const POLL: i32 = offset_of!(ThreadArea, poll) as i32;
+/// Offset of `stack_low`.
+pub const STACK_LOW: i32 = offset_of!(ThreadArea, stack_low) as i32;
 /// Offset of `ints`.
 pub const INTS: i32 = offset_of!(ThreadArea, ints) as i32;
 /// Offset of `fps`.

@@ -8,8 +8,8 @@
 //!     argument registers from the thread, calls the entry, stores the result registers, and goes back.
 //! throw
 //!     asks `unwind` where the nearest handler below rbp is and jumps there, or leaves with the exception.
-//! overflow
-//!     leaves with the status of a stack overflow.
+//! prologue_slow
+//!     a full stack: the same with NULL, for the call at the top of the stack only; else a poll, then the entry again.
 //! ```
 //!
 //! Every resumption that does not pair with a call is a jump, never a `ret`.
@@ -51,7 +51,8 @@ impl Status {
 pub struct Stubs {
     enter: u64,
     throw: u64,
-    overflow: u64,
+    prologue_slow: u64,
+    poll: u64,
     /// Where the cells of functions without code point.
     pub no_code: u64,
     /// The return address of the bottom frame.
@@ -93,6 +94,15 @@ extern "C" fn unwind(area: *const ThreadArea, handler: *mut Handler, bp: u64, bo
             }
             frame = caller_bp;
         }
+    }
+}
+
+/// What a poll does as long as there is no runtime: it counts, and takes the poison out of the limit.
+extern "C" fn poll(area: *mut ThreadArea, _frame: u64) {
+    // SAFETY: called by compiled code with its thread.
+    unsafe {
+        (*area).polls += 1;
+        (*area).stack_limit = (*area).stack_low;
     }
 }
 
@@ -155,6 +165,24 @@ impl Writer {
         for number in 0..regs::FP_PASSED {
             self.store(Register::R15, thread::FPS + 8 * number as i32, named(regs::fp(number), Size::X));
         }
+    }
+
+    /// Calls a host function with the thread and this frame's record.
+    fn call_host(&mut self, function: HostFunction) {
+        self.store_registers();
+        self.mov(Register::RDI, Register::R15);
+        self.mov(Register::RSI, Register::RBP);
+        self.constant(Register::RAX, (function as *const ()).expose_provenance() as u64);
+        self.add(Instruction::with1(Code::Call_rm64, Register::RAX));
+        self.load_registers();
+    }
+
+    fn host_entry(&mut self, function: HostFunction) {
+        self.add(Instruction::with1(Code::Push_r64, Register::RBP));
+        self.mov(Register::RBP, Register::RSP);
+        self.call_host(function);
+        self.add(Ok(Instruction::with(Code::Leaveq)));
+        self.add(Ok(Instruction::with(Code::Retnq)));
     }
 
     /// Continues at the nearest handler, looking at `frames_max` frames, or leaves with a status. Gives a short jump and
@@ -226,6 +254,24 @@ impl Stubs {
         writer.constant(Register::RAX, 0);
         writer.store(Register::R15, thread::EXCEPTION, Register::RAX);
         let second = writer.dispatch(back, 1, Status::Overflow);
+        // Not below the real limit: somebody wants the thread to stop. The arguments are in the registers still.
+        let prologue_slow = writer.here();
+        writer.add(Instruction::with2(
+            Code::Cmp_r64_rm64,
+            Register::RSP,
+            memory(Register::R15, thread::STACK_LOW),
+        ));
+        writer.add(Instruction::with_branch(Code::Jb_rel32_64, overflow));
+        writer.add(Instruction::with1(Code::Push_r64, Register::RBP));
+        writer.mov(Register::RBP, Register::RSP);
+        writer.add(Instruction::with1(Code::Push_r64, Register::R11));
+        writer.add(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, 8));
+        writer.call_host(poll);
+        writer.load(Register::R11, Register::RBP, -8);
+        writer.add(Ok(Instruction::with(Code::Leaveq)));
+        writer.add(Instruction::with1(Code::Jmp_rm64, Register::R11));
+        let poll_stub = writer.here();
+        writer.host_entry(poll);
         let mut bytes = writer.encoder.take_buffer();
         // The jumps' distances, now that the instructions have their lengths.
         for (jump, target) in [first, second] {
@@ -233,7 +279,7 @@ impl Stubs {
         }
         let placed = buffer.add(bytes.len(), |_, room| room.copy_from_slice(&bytes));
         assert_eq!(placed, Some(enter), "stubs are written first");
-        Stubs { enter, throw, overflow, no_code, back }
+        Stubs { enter, throw, prologue_slow, poll: poll_stub, no_code, back }
     }
 
     /// Writes an entry that Mu code can call like a function and that runs a function of the host: with the thread area and
@@ -243,16 +289,7 @@ impl Stubs {
     /// the region is full.
     pub fn host_entry(buffer: &mut CodeBuffer, function: HostFunction) -> Option<u64> {
         let mut writer = Writer { encoder: Encoder::new(64), base: 0 };
-        writer.add(Instruction::with1(Code::Push_r64, Register::RBP));
-        writer.mov(Register::RBP, Register::RSP);
-        writer.store_registers();
-        writer.mov(Register::RDI, Register::R15);
-        writer.mov(Register::RSI, Register::RBP);
-        writer.constant(Register::RAX, (function as *const ()).expose_provenance() as u64);
-        writer.add(Instruction::with1(Code::Call_rm64, Register::RAX));
-        writer.load_registers();
-        writer.add(Ok(Instruction::with(Code::Leaveq)));
-        writer.add(Ok(Instruction::with(Code::Retnq)));
+        writer.host_entry(function);
         let bytes = writer.encoder.take_buffer();
         buffer.add(bytes.len(), |_, room| room.copy_from_slice(&bytes))
     }
@@ -269,7 +306,8 @@ impl Stubs {
     /// `entry` is the entry of compiled code whose signature fits what the area holds; `map` holds that code and all it
     /// can call; the stack is as said. What the Mu code does to memory is its own promise.
     pub unsafe fn call(&self, area: &mut ThreadArea, map: &CodeMap, entry: u64, stack_top: u64) -> Status {
-        area.prologue_slow = self.overflow;
+        area.prologue_slow = self.prologue_slow;
+        area.poll = self.poll;
         area.throw = self.throw;
         area.code_map = ptr::from_ref(map).expose_provenance() as u64;
         let enter = ptr::with_exposed_provenance::<()>(self.enter as usize);

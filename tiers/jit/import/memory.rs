@@ -29,6 +29,7 @@ impl Importer<'_> {
             ty: canon,
             size_bytes: layout.size_bytes,
             align_bytes: layout.align_bytes,
+            promoted: false,
             has_refs: layout.has_refs(),
         });
         let slot = self.func.slots.len() as u32 - 1;

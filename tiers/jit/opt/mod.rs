@@ -15,6 +15,7 @@
 //! | [`invariant`] | moves what a loop does not change out of it |
 //! | [`induction`] | products of loop counters become sums |
 //! | [`dead`] | removes what nobody uses |
+//! | [`polls`] | safepoint polls in loops; also without optimization |
 
 pub mod blocks;
 pub mod constants;
@@ -25,6 +26,7 @@ pub mod induction;
 pub mod invariant;
 pub mod number;
 pub mod params;
+pub mod polls;
 pub mod promote;
 pub mod simplify;
 
@@ -56,6 +58,9 @@ pub const PASSES: &[(&str, Pass)] = &[
     ("dead", dead::run),
 ];
 
+/// The passes that make the function fit for running: not for the sake of speed, so without fuel.
+pub const LAST_PASSES: &[(&str, Pass)] = &[("polls", polls::run)];
+
 /// How many changes passes may still make.
 #[derive(Clone, Copy, Debug)]
 pub struct Fuel(u64);
@@ -77,19 +82,32 @@ impl Fuel {
 #[derive(Debug)]
 pub struct Optimizer {
     fuel: Fuel,
+    optimize: bool,
+    polls: bool,
     dump: Option<Vec<(String, String)>>,
 }
 
 impl Default for Optimizer {
     fn default() -> Self {
-        Optimizer { fuel: Fuel(u64::MAX), dump: None }
+        Optimizer { fuel: Fuel(u64::MAX), optimize: true, polls: false, dump: None }
     }
 }
 
 impl Optimizer {
     /// An optimizer that makes at most so many changes.
     pub fn with_fuel(changes: u64) -> Optimizer {
-        Optimizer { fuel: Fuel(changes), dump: None }
+        Optimizer { fuel: Fuel(changes), ..Optimizer::default() }
+    }
+
+    /// Only what must be done.
+    pub fn minimal() -> Optimizer {
+        Optimizer { optimize: false, ..Optimizer::default() }
+    }
+
+    /// Whether loops get safepoint polls.
+    pub fn polls(mut self, polls: bool) -> Optimizer {
+        self.polls = polls;
+        self
     }
 
     /// Keeps the text of the function after every pass that changed it.
@@ -101,15 +119,17 @@ impl Optimizer {
     /// Runs all passes; gives the texts, if they are kept.
     pub fn run(mut self, func: &mut Func) -> Vec<(String, String)> {
         self.note("import", func);
-        for (number, (name, pass)) in PASSES.iter().enumerate() {
+        let (first, last) = (if self.optimize { PASSES } else { &[] }, if self.polls { LAST_PASSES } else { &[] });
+        let passes = first.iter().chain(last);
+        for (number, (name, pass)) in passes.enumerate() {
             let changed = pass(func, &mut self.fuel);
             if cfg!(debug_assertions)
                 && let Err(what) = check::check(func)
             {
                 panic!("{name} (pass {number}): {what}\n{func}");
             }
-            if changed {
-                self.note(name, func);
+            if changed && let Some(dump) = &mut self.dump {
+                dump.push(((*name).to_owned(), func.to_string()));
             }
         }
         self.dump.unwrap_or_default()

@@ -54,6 +54,9 @@ pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
     let graph = Graph::new(func);
     let Some(promoter) = find(func, &graph, fuel) else { return false };
     promoter.rewrite(func, &graph);
+    for (slot, promoted) in func.slots.iter_mut().zip(&promoter.slots) {
+        slot.promoted |= promoted;
+    }
     func.resolve_all();
     true
 }

@@ -225,7 +225,9 @@ pub enum Op {
     Help(Helper),
     /// At the beginning of the exceptional block of an `Invoke`: the exception.
     Landing,
-    /// At the beginning of the entry block of a loop: the place of a safepoint poll.
+    /// Whether somebody wants this thread to stop; at the beginning of a loop's head.
+    PollNeeded,
+    /// A safepoint poll, in a cold block.
     Poll,
 }
 
@@ -290,6 +292,7 @@ impl Op {
             | Op::Alloca(_)
             | Op::Call(_)
             | Op::Landing
+            | Op::PollNeeded
             | Op::Poll => Effect::Write,
         }
     }
@@ -299,7 +302,7 @@ impl Op {
         match self.effect() {
             Effect::Pure | Effect::PureInPlace => true,
             Effect::Read => self == Op::Load(MemOrder::NotAtomic),
-            Effect::Write => matches!(self, Op::Alloca(_)),
+            Effect::Write => matches!(self, Op::Alloca(_) | Op::PollNeeded),
         }
     }
 
@@ -307,11 +310,6 @@ impl Op {
     pub fn is_commutative(self) -> bool {
         matches!(self, Op::Add | Op::Mul | Op::And | Op::Or | Op::Xor | Op::UMulHi | Op::SMulHi)
             || matches!(self, Op::ICmp(Cond::Eq | Cond::Ne))
-    }
-
-    /// Whether a collection may happen at it.
-    pub fn is_safepoint(self) -> bool {
-        matches!(self, Op::Call(_) | Op::Poll)
     }
 }
 
@@ -477,6 +475,8 @@ pub struct Slot {
     pub size_bytes: u64,
     /// Alignment in bytes.
     pub align_bytes: u64,
+    /// Whether it has become values: it takes no room then.
+    pub promoted: bool,
     /// Whether the collector must look into it.
     pub has_refs: bool,
 }

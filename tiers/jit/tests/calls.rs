@@ -75,3 +75,41 @@ fn exceptions_land_at_the_nearest_clause() {
     assert_eq!(bench.call("@raise", &[10]), (Status::Thrown, vec![]));
     assert_eq!(bench.call("@raise", &[1_000_000]), (Status::Overflow, vec![]));
 }
+
+#[test]
+fn polls_are_taken_in_prologues_and_loops() {
+    let text = format!(
+        "{TYPES}
+        .funcdef @id VERSION %v1 <@unary> {{
+            %entry(<@i64> %x):
+                RET %x
+        }}
+        .funcdef @caller VERSION %v1 <@binary> {{
+            %entry(<@i64> %a <@i64> %b):
+                %x = CALL <@unary> @id (%a)
+                %y = SUB <@i64> %x %b
+                RET %y
+        }}
+        .funcdef @count VERSION %v1 <@binary> {{
+            %entry(<@i64> %a <@i64> %n):
+                BRANCH %loop(%a %n @0)
+            %loop(<@i64> %a <@i64> %n <@i64> %i):
+                %b = ADD <@i64> %a %i
+                %j = ADD <@i64> %i @1
+                %more = SLT <@i64> %j %n
+                BRANCH2 %more %loop(%b %n %j) %done(%b)
+            %done(<@i64> %b):
+                RET %b
+        }}"
+    );
+    for optimize in [true, false] {
+        let mut bench = Bench::with(&text, crate::Settings { optimize, ..crate::Settings::default() });
+        bench.compile();
+        bench.machine.poisoned = true;
+        assert_eq!(bench.call("@caller", &[50, 8]), (Status::Returned, vec![42]));
+        assert_eq!(bench.machine.area.polls, 1, "the prologue of @caller");
+        assert_eq!(bench.call("@count", &[7, 10]), (Status::Returned, vec![52]));
+        // Either the prologue or the loop of @count.
+        assert_eq!(bench.machine.area.polls, 2);
+    }
+}

@@ -503,6 +503,9 @@ impl Emit<'_> {
             Kind::Throw => self.jump_to_thread(thread::THROW),
             Kind::Divide { size, signed, rem } => self.divide(*size, *signed, *rem, allocs),
             Kind::SelectFp(test) => self.select_fp(*test, allocs),
+            Kind::PollTest => {
+                self.rm(Code::Cmp_r64_rm64, Register::RSP, Register::R15, thread::STACK_LIMIT, false);
+            }
             Kind::ZeroFp => {
                 if let Some(to) = allocs[0].as_reg() {
                     let to = named(to, Size::X);

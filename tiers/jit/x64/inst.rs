@@ -211,6 +211,8 @@ pub enum Kind {
     },
     /// `operand 0 = operand 2 if test else operand 1`, SSE registers; 0 reuses 1.
     SelectFp(Test),
+    /// Compares the stack pointer with the stack limit.
+    PollTest,
     /// Operand 0, an SSE register, = 0.
     ZeroFp,
     /// Operand 0 = the double operand 1, truncated and clamped.

@@ -137,10 +137,12 @@ pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
         hot.chain(order.iter().copied().filter(|block| cold[block.index()])).collect::<Vec<_>>()
     };
     let numbered = cold_last(&order);
+    let (mut hot, last): (Vec<Block>, Vec<Block>) =
+        order.into_iter().partition(|block| !cold[block.index()]);
     for l in loops.iter().rev() {
-        rotate(func, &mut order, l);
+        rotate(func, &mut hot, l);
     }
-    let placed = cold_last(&order);
+    let placed = hot.into_iter().chain(last).collect();
     (numbered, placed)
 }
 
@@ -149,15 +151,33 @@ fn rotate(func: &Func, order: &mut [Block], l: &crate::ssa::graph::Loop) {
     let Some(start) = order.iter().position(|&block| block == l.head) else { return };
     let inside = |block: &Block| l.blocks.contains(block);
     let end = start + order[start..].iter().take_while(|block| inside(block)).count();
-    if end - start != l.blocks.len() || end - start < 2 {
+    // Cold blocks of the loop lie elsewhere.
+    let here = l.blocks.iter().filter(|block| order.contains(block)).count();
+    if end - start != here || here < 2 {
         return;
     }
-    let leaves = func.blocks[l.head.index()].term.successors().iter().any(|succ| !inside(succ));
+    // The test for a poll goes with the block behind it.
+    let polls = is_poll_test(func, l.head);
+    let count = if polls { 2 } else { 1 };
+    if end - start <= count || (polls && !follows(func, l.head, order[start + 1])) {
+        return;
+    }
+    let test = order[start + count - 1];
+    let leaves = func.blocks[test.index()].term.successors().iter().any(|succ| !inside(succ));
     let last = order[end - 1];
     let jumps = matches!(&func.blocks[last.index()].term, Terminator::Jump(edge) if edge.block == l.head);
     if leaves && jumps && l.head != Func::ENTRY {
-        order[start..end].rotate_left(1);
+        order[start..end].rotate_left(count);
     }
+}
+
+fn is_poll_test(func: &Func, block: Block) -> bool {
+    let first = func.blocks[block.index()].insts.first();
+    first.is_some_and(|inst| func.insts[inst.index()].op == Op::PollNeeded)
+}
+
+fn follows(func: &Func, block: Block, next: Block) -> bool {
+    func.blocks[block.index()].term.successors().contains(&next)
 }
 
 /// Blocks marked cold, and those that only cold blocks lead to.

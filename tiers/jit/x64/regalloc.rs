@@ -72,6 +72,7 @@ impl Function for VCode {
             | Kind::Divide { .. }
             | Kind::SelectFp(_)
             | Kind::ZeroFp
+            | Kind::PollTest
             | Kind::F64ToSi
             | Kind::Unreachable => false,
         }

@@ -122,7 +122,7 @@ impl Mu {
         let version = self.program.current_version(self.func(name)).expect("a version");
         let input = Input { program: &self.program, layouts: &self.layouts, globals: &[] };
         let mut func = mu_jit::import::import(input, version).expect("it imports");
-        for (pass, text) in mu_jit::opt::Optimizer::default().dump().run(&mut func) {
+        for (pass, text) in mu_jit::opt::Optimizer::default().dump().polls(true).run(&mut func) {
             println!("---- {pass}\n{text}");
         }
     }
@@ -170,7 +170,8 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let wanted = args.iter().find(|arg| !arg.starts_with("--"));
     let flag = |name: &str| args.iter().any(|arg| arg == name);
-    let settings = Settings::default();
+    // Loops of gcc cannot be stopped; `--no-polls` compares like with like.
+    let settings = Settings { polls: !args.iter().any(|arg| arg == "--no-polls"), ..Settings::default() };
     let (mut ssa, mut naive) = (Mu::new(Form::Ssa, &settings), Mu::new(Form::Naive, &settings));
     if let Some(name) = wanted {
         let mu = if flag("--naive") { &naive } else { &ssa };

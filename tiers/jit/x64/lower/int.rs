@@ -565,7 +565,7 @@ impl Lower<'_> {
     /// Sets the flags by a truth value; says what they must be for it to be true.
     pub(super) fn test(&mut self, cond: Value) -> Test {
         if let Some(inst) = self.func.as_inst(cond)
-            && matches!(self.func.insts[inst.index()].op, Op::ICmp(_) | Op::FCmp(_))
+            && matches!(self.func.insts[inst.index()].op, Op::ICmp(_) | Op::FCmp(_) | Op::PollNeeded)
             && self.vregs[cond.index()].is_none()
             && self.uses[cond.index()] == 1
         {
@@ -579,10 +579,14 @@ impl Lower<'_> {
     /// Compares, and says what the flags must be for the comparison to hold.
     fn comparison(&mut self, inst: Inst) -> Test {
         let data = &self.func.insts[inst.index()];
-        let (a, b) = (data.args[0], data.args[1]);
         match data.op {
-            Op::FCmp(mask) => self.compare_fp(mask, a, b),
+            Op::FCmp(mask) => self.compare_fp(mask, data.args[0], data.args[1]),
+            Op::PollNeeded => {
+                self.add(Kind::PollTest, &[], PRegSet::empty());
+                Test::One(Cc::B)
+            }
             Op::ICmp(cond) => {
+                let (a, b) = (data.args[0], data.args[1]);
                 let constant_first = self.func.as_const(a).is_some();
                 let (cond, a, b) = if constant_first { (cond.swap(), b, a) } else { (cond, a, b) };
                 self.compare_int(cond, a, b)

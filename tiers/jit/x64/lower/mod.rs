@@ -85,7 +85,9 @@ pub fn cell_offsets(slots: &[Slot]) -> Result<Vec<i32>, Unsupported> {
     let mut bytes = 0u64;
     let mut offsets = Vec::with_capacity(slots.len());
     for slot in slots {
-        bytes = (bytes + slot.size_bytes.max(1)).next_multiple_of(slot.align_bytes.max(8));
+        if !slot.promoted {
+            bytes = (bytes + slot.size_bytes.max(1)).next_multiple_of(slot.align_bytes.max(8));
+        }
         if bytes > FRAME_BYTES_MAX {
             return Err(Unsupported::Frame);
         }
@@ -295,6 +297,7 @@ impl<'a> Lower<'a> {
             Op::Call(_) => return self.call(inst, None),
             Op::Help(helper) => self.help(inst, helper),
             Op::Landing => self.landing(inst),
+            Op::PollNeeded => self.compare_inst(inst),
             Op::Poll => self.poll(),
         }
         Ok(())
