@@ -23,11 +23,13 @@ pub struct ThreadArea {
     pub prologue_slow: u64,
     /// Where THROW goes, with the exception in `exception`; the throwing frame is that of rbp.
     pub throw: u64,
-    /// What a loop calls that finds `stack_limit` above rsp. It saves nothing.
+    /// What a loop calls that finds `stack_limit` above rsp. It keeps all registers.
     pub poll: u64,
     /// The real lowest value of rsp: below it, a prologue that finds `stack_limit` above rsp has found a full stack; else it was
     /// asked to stop.
     pub stack_low: u64,
+    /// What the stubs do at a poll: a [`crate::code::stubs::HostFunction`].
+    pub poll_host: u64,
     /// How many polls were taken.
     pub polls: u64,
     /// The code map the unwinder looks return addresses up in.
@@ -36,6 +38,10 @@ pub struct ThreadArea {
     pub ints: [u64; 6],
     /// Floating point arguments and results, likewise.
     pub fps: [u64; 8],
+    /// All general registers by hardware number, while a poll of a loop is taken. The collector finds references here.
+    pub saved_ints: [u64; 16],
+    /// All SSE registers, likewise (their low 8 bytes: nothing else is used).
+    pub saved_fps: [u64; 16],
     /// Values that do not fit the registers.
     pub transfer: [u64; TRANSFER_WORDS],
 }
@@ -50,10 +56,13 @@ impl Default for ThreadArea {
             throw: 0,
             poll: 0,
             stack_low: 0,
+            poll_host: 0,
             polls: 0,
             code_map: 0,
             ints: [0; 6],
             fps: [0; 8],
+            saved_ints: [0; 16],
+            saved_fps: [0; 16],
             transfer: [0; TRANSFER_WORDS],
         }
     }
@@ -73,10 +82,16 @@ pub const THROW: i32 = offset_of!(ThreadArea, throw) as i32;
 pub const POLL: i32 = offset_of!(ThreadArea, poll) as i32;
 /// Offset of `stack_low`.
 pub const STACK_LOW: i32 = offset_of!(ThreadArea, stack_low) as i32;
+/// Offset of `poll_host`.
+pub const POLL_HOST: i32 = offset_of!(ThreadArea, poll_host) as i32;
 /// Offset of `ints`.
 pub const INTS: i32 = offset_of!(ThreadArea, ints) as i32;
 /// Offset of `fps`.
 pub const FPS: i32 = offset_of!(ThreadArea, fps) as i32;
+/// Offset of `saved_ints`.
+pub const SAVED_INTS: i32 = offset_of!(ThreadArea, saved_ints) as i32;
+/// Offset of `saved_fps`.
+pub const SAVED_FPS: i32 = offset_of!(ThreadArea, saved_fps) as i32;
 /// Offset of `transfer`.
 pub const TRANSFER: i32 = offset_of!(ThreadArea, transfer) as i32;
 

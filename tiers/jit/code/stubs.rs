@@ -177,6 +177,39 @@ impl Writer {
         self.load_registers();
     }
 
+    /// Calls what the thread says is to be done at a poll.
+    fn call_poll(&mut self) {
+        self.mov(Register::RDI, Register::R15);
+        self.mov(Register::RSI, Register::RBP);
+        self.add(Instruction::with1(Code::Call_rm64, memory(Register::R15, thread::POLL_HOST)));
+    }
+
+    /// The poll of a loop: keeps all registers, where the collector can update them.
+    fn poll_entry(&mut self) {
+        self.add(Instruction::with1(Code::Push_r64, Register::RBP));
+        self.mov(Register::RBP, Register::RSP);
+        let ints = (0..15).filter(|number| !matches!(number, 4 | 5));
+        for number in ints.clone() {
+            let reg = named(regs::int(number), Size::Q);
+            self.store(Register::R15, thread::SAVED_INTS + 8 * number as i32, reg);
+        }
+        for number in 0..16 {
+            let reg = named(regs::fp(number), Size::X);
+            self.store(Register::R15, thread::SAVED_FPS + 8 * number as i32, reg);
+        }
+        self.call_poll();
+        for number in ints {
+            let reg = named(regs::int(number), Size::Q);
+            self.load(reg, Register::R15, thread::SAVED_INTS + 8 * number as i32);
+        }
+        for number in 0..16 {
+            let reg = named(regs::fp(number), Size::X);
+            self.load(reg, Register::R15, thread::SAVED_FPS + 8 * number as i32);
+        }
+        self.add(Ok(Instruction::with(Code::Leaveq)));
+        self.add(Ok(Instruction::with(Code::Retnq)));
+    }
+
     fn host_entry(&mut self, function: HostFunction) {
         self.add(Instruction::with1(Code::Push_r64, Register::RBP));
         self.mov(Register::RBP, Register::RSP);
@@ -266,12 +299,14 @@ impl Stubs {
         writer.mov(Register::RBP, Register::RSP);
         writer.add(Instruction::with1(Code::Push_r64, Register::R11));
         writer.add(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, 8));
-        writer.call_host(poll);
+        writer.store_registers();
+        writer.call_poll();
+        writer.load_registers();
         writer.load(Register::R11, Register::RBP, -8);
         writer.add(Ok(Instruction::with(Code::Leaveq)));
         writer.add(Instruction::with1(Code::Jmp_rm64, Register::R11));
         let poll_stub = writer.here();
-        writer.host_entry(poll);
+        writer.poll_entry();
         let mut bytes = writer.encoder.take_buffer();
         // The jumps' distances, now that the instructions have their lengths.
         for (jump, target) in [first, second] {
@@ -308,6 +343,9 @@ impl Stubs {
     pub unsafe fn call(&self, area: &mut ThreadArea, map: &CodeMap, entry: u64, stack_top: u64) -> Status {
         area.prologue_slow = self.prologue_slow;
         area.poll = self.poll;
+        if area.poll_host == 0 {
+            area.poll_host = (poll as *const ()).expose_provenance() as u64;
+        }
         area.throw = self.throw;
         area.code_map = ptr::from_ref(map).expose_provenance() as u64;
         let enter = ptr::with_exposed_provenance::<()>(self.enter as usize);

@@ -1,20 +1,14 @@
 //! Safepoint polls in loops: so that a thread can be stopped wherever it is.
 //!
-//! The head of a loop begins with a test of the thread's stack limit; the poll itself is a cold block, which alone is a
-//! safepoint: on the hot way nothing is spilled. A loop needs none when each turn makes a call (prologues test the same
-//! word), or when it is short: counted from a constant to a constant.
-//!
-//! ```text
-//! b1(v1): …          →     b1(v1): v9 = poll_needed; branch v9 b7() b8()
-//!                          b7() cold: poll; jump b8()
-//!                          b8(): …
-//! ```
+//! The head of a loop begins with a comparison with the thread's stack limit. The slow path is out of the way and keeps all
+//! registers, so that a poll takes nothing from the allocator. A loop needs none when each turn makes a call (prologues
+//! test the same word), or when it is short: counted from a constant to a constant.
 //!
 //! Last of all passes: before it, no pass has to think of collections inside loops without calls.
 
 use super::Fuel;
 use crate::ssa::graph::{Graph, Loop};
-use crate::ssa::{Args, Block, Cond, Edge, Func, I1, Op, Terminator};
+use crate::ssa::{Block, Cond, Func, Op, Terminator};
 
 /// A loop of at most so many turns, known beforehand, needs no poll.
 const SHORT_TURNS: u64 = 1000;
@@ -26,7 +20,10 @@ pub fn run(func: &mut Func, _: &mut Fuel) -> bool {
     let heads: Vec<Block> =
         loops.iter().filter(|l| !calls_each_turn(func, &graph, l) && !is_short(func, &graph, l)).map(|l| l.head).collect();
     for &head in &heads {
-        insert(func, head);
+        let data = &func.blocks[head.index()];
+        let source = data.insts.first().map_or(data.source, |inst| func.insts[inst.index()].source);
+        let poll = func.make_inst(Op::Poll, &[], &[], source);
+        func.blocks[head.index()].insts.insert(0, poll);
     }
     !heads.is_empty()
 }
@@ -72,23 +69,4 @@ fn is_short(func: &Func, graph: &Graph, l: &Loop) -> bool {
             leaves && counted && small && crate::ssa::eval::width(func.ty(param)) >= 32
         })
     })
-}
-
-fn insert(func: &mut Func, head: Block) {
-    let (cold, rest) = (func.add_block(), func.add_block());
-    let source = func.blocks[head.index()].insts.first().map_or(func.blocks[head.index()].source, |inst| {
-        func.insts[inst.index()].source
-    });
-    let to = |block| Edge { block, args: Args::new() };
-    let needed = func.make_inst(Op::PollNeeded, &[], &[I1], source);
-    let poll = func.make_inst(Op::Poll, &[], &[], source);
-    let cond = func.insts[needed.index()].results[0];
-    let data = &mut func.blocks[head.index()];
-    let insts = std::mem::replace(&mut data.insts, vec![needed]);
-    let term = std::mem::replace(&mut data.term, Terminator::Branch { cond, then: to(cold), other: to(rest) });
-    let (old_source, was_cold) = (std::mem::replace(&mut data.source, source), data.cold);
-    let data = &mut func.blocks[rest.index()];
-    (data.insts, data.term, data.source, data.cold) = (insts, term, old_source, was_cold);
-    let data = &mut func.blocks[cold.index()];
-    (data.insts, data.term, data.source, data.cold) = (vec![poll], Terminator::Jump(to(rest)), source, true);
 }

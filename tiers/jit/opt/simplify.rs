@@ -124,7 +124,6 @@ pub fn simplify(func: &mut Func, inst: Inst) -> Option<Simple> {
         | Op::Call(_)
         | Op::Help(_)
         | Op::Landing
-        | Op::PollNeeded
         | Op::Poll => None,
     }
 }

@@ -188,7 +188,6 @@ impl Checker<'_> {
             Op::CmpXchg => is_address(ty(0)) && ty(1) == result && ty(2) == result,
             Op::Rmw(_) => is_address(ty(0)) && ty(1) == result,
             Op::Alloca(slot) => result == Some(LeafKind::IRef) && (slot as usize) < self.func.slots.len(),
-            Op::PollNeeded => result == Some(I1) && data.args.is_empty(),
             Op::Landing => result == Some(LeafKind::Ref),
             Op::Fence(_) | Op::Poll => data.args.is_empty() && result.is_none(),
             Op::Call(_) | Op::Help(_) => true,

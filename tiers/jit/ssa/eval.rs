@@ -63,7 +63,6 @@ pub fn eval(op: Op, ty: Ty, arg_ty: Ty, args: &[u64]) -> Option<u64> {
         | Op::Call(_)
         | Op::Help(_)
         | Op::Landing
-        | Op::PollNeeded
         | Op::Poll => return None,
     })
 }

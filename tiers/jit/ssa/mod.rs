@@ -225,9 +225,7 @@ pub enum Op {
     Help(Helper),
     /// At the beginning of the exceptional block of an `Invoke`: the exception.
     Landing,
-    /// Whether somebody wants this thread to stop; at the beginning of a loop's head.
-    PollNeeded,
-    /// A safepoint poll, in a cold block.
+    /// A safepoint poll, at the beginning of a loop's head.
     Poll,
 }
 
@@ -292,7 +290,6 @@ impl Op {
             | Op::Alloca(_)
             | Op::Call(_)
             | Op::Landing
-            | Op::PollNeeded
             | Op::Poll => Effect::Write,
         }
     }
@@ -302,7 +299,7 @@ impl Op {
         match self.effect() {
             Effect::Pure | Effect::PureInPlace => true,
             Effect::Read => self == Op::Load(MemOrder::NotAtomic),
-            Effect::Write => matches!(self, Op::Alloca(_) | Op::PollNeeded),
+            Effect::Write => matches!(self, Op::Alloca(_)),
         }
     }
 

@@ -46,6 +46,25 @@ const PROGRAM: &str = "
         RET (%a %b %i)
 }
 
+// The same without calls: the loop polls.
+.funcdef @spin VERSION %v1 <@loop.sig> {
+    %entry(<@ref> %a <@ref> %b <@i64> %n):
+        BRANCH %head(%a %b %n @0 %a %b)
+    %head(<@ref> %a <@ref> %b <@i64> %n <@i64> %i <@ref> %first <@ref> %second):
+        %more = SLT <@i64> %i %n
+        BRANCH2 %more %body(%a %b %n %i %first %second) %done(%a %b %i %first %second)
+    %body(<@ref> %a <@ref> %b <@i64> %n <@i64> %i <@ref> %first <@ref> %second):
+        %j = ADD <@i64> %i @1
+        BRANCH %head(%b %a %n %j %first %second)
+    %done(<@ref> %a <@ref> %b <@i64> %i <@ref> %first <@ref> %second):
+        %same = EQ <@ref> %a %first
+        BRANCH2 %same %yes(%first %second %i) %no(%first %second %i)
+    %yes(<@ref> %first <@ref> %second <@i64> %i):
+        RET (%first %second %i)
+    %no(<@ref> %first <@ref> %second <@i64> %i):
+        RET (%second %first %i)
+}
+
 // A frame below holds references while the one above collects.
 .funcdef @deep VERSION %v1 <@loop.sig> {
     %entry(<@ref> %a <@ref> %b <@i64> %n):
@@ -82,6 +101,11 @@ extern "C" fn collect(area: *mut ThreadArea, frame: u64) {
                 let slot = ptr::with_exposed_provenance_mut::<u64>((caller as i64 + i64::from(*offset)) as usize);
                 *slot += MOVE;
             }
+            // Only the topmost frame can stand at a poll.
+            for (number, ty) in &safepoint.regs {
+                assert!(ty.is_root());
+                (*area).saved_ints[usize::from(*number)] += MOVE;
+            }
             frame = caller;
         }
     }
@@ -109,6 +133,15 @@ fn references_follow_their_objects() {
             let (_, words) = bench.call("@deep", &[0x1000, 0x2000, 5]);
             assert_eq!(words[0], moved(0x1000, 1), "{effort:?} {optimize}");
             assert_eq!(words[2], 5);
+            // Each turn takes a poll, and so does the last look at the head.
+            bench.machine.poisoned = true;
+            bench.machine.area.poll_host = (collect as *const ()).expose_provenance() as u64;
+            for turns in [0, 1, 2, 5, 8] {
+                let (_, words) = bench.call("@spin", &[0x1000, 0x2000, turns]);
+                let order = if turns % 2 == 0 { [0x1000, 0x2000] } else { [0x2000, 0x1000] };
+                assert_eq!(words[..2], order.map(|word| moved(word, turns + 1)), "{turns} {effort:?} {optimize}");
+            }
+            bench.machine.poisoned = false;
         }
     }
 }

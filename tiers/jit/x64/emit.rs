@@ -19,6 +19,7 @@
 
 use super::inst::{Arg, Base, Cc, Goal, Kind, MBlock, Mem, Target, Test, VCode};
 use super::regs::{Size, named};
+use super::replay::PollMaps;
 use crate::code::helpers;
 use crate::ssa::Ty;
 use crate::thread_area as thread;
@@ -55,6 +56,8 @@ pub struct Safepoint {
     pub offset: u32,
     /// The references of the frame: offset from rbp, kind.
     pub slots: Vec<(i32, Ty)>,
+    /// The references in registers, by hardware number: at a poll, whose slow path saves them.
+    pub regs: Vec<(u8, Ty)>,
     /// Where an exception continues, by offset.
     pub landing: Option<u32>,
     /// The Mu instruction.
@@ -82,10 +85,10 @@ pub struct Emitted {
 
 /// Emits a function, its blocks in the order `placed`. Twice: the second time, jumps forward know about how far they go
 /// (not farther than the first time, since nothing gets longer).
-pub fn emit(code: &VCode, output: &Output, placed: &[MBlock]) -> Emitted {
-    let (first, labels) = emit_once(code, output, placed, None);
+pub fn emit(code: &VCode, output: &Output, placed: &[MBlock], polls: &PollMaps) -> Emitted {
+    let (first, labels) = emit_once(code, output, placed, polls, None);
     let has_jumps = code.blocks.len() > 2;
-    if has_jumps { emit_once(code, output, placed, Some(&labels)).0 } else { first }
+    if has_jumps { emit_once(code, output, placed, polls, Some(&labels)).0 } else { first }
 }
 
 /// Emits; with the labels of an earlier emission if there was one. Gives the labels.
@@ -93,6 +96,7 @@ fn emit_once(
     code: &VCode,
     output: &Output,
     placed: &[MBlock],
+    polls: &PollMaps,
     before: Option<&[Option<u32>]>,
 ) -> (Emitted, Vec<Option<u32>>) {
     let slots = output.num_spillslots as u32;
@@ -106,6 +110,7 @@ fn emit_once(
         block: 0,
         fixups: Vec::new(),
         short_fixups: Vec::new(),
+        poll_fixups: Vec::new(),
         data_fixups: Vec::new(),
         out: Emitted {
             bytes: Vec::new(),
@@ -129,6 +134,7 @@ fn emit_once(
         emit.next = placed.get(at + 1).copied().unwrap_or(MBlock::MAX);
         emit.block(block as usize);
     }
+    emit.poll_paths(polls);
     if let Some(slow) = slow {
         emit.slow_path(slow);
     }
@@ -147,6 +153,8 @@ struct Emit<'a> {
     block: MBlock,
     /// 8-bit jump distances to blocks.
     short_fixups: Vec<(u32, MBlock)>,
+    /// Polls: where they jump to their slow paths, and the instruction.
+    poll_fixups: Vec<(u32, u32)>,
     /// 32-bit jump distances to blocks.
     fixups: Vec<(u32, MBlock)>,
     /// 32-bit distances to constants and tables.
@@ -397,6 +405,33 @@ impl Emit<'_> {
         slow
     }
 
+    /// The slow paths of polls: a call of the stub, which saves everything, and back.
+    fn poll_paths(&mut self, polls: &PollMaps) {
+        for (field, inst) in std::mem::take(&mut self.poll_fixups) {
+            let here = self.offset();
+            self.patch(field, here);
+            let mut instruction = Instruction::default();
+            instruction.set_code(Code::Call_rm64);
+            instruction.set_op0_kind(OpKind::Memory);
+            set_memory(&mut instruction, Register::R15, Register::None, 1, thread::POLL);
+            self.encode(instruction, None);
+            let source = self.code.insts[inst as usize].source;
+            let mut safepoint =
+                Safepoint { offset: self.offset(), slots: Vec::new(), regs: Vec::new(), landing: None, source };
+            for &(alloc, vreg) in polls.get(&inst).into_iter().flatten() {
+                let ty = self.code.ty(vreg);
+                match (alloc.as_reg(), self.slot(alloc)) {
+                    (Some(reg), _) => safepoint.regs.push((reg.hw_enc() as u8, ty)),
+                    (None, Some(slot)) => safepoint.slots.push((slot, ty)),
+                    (None, None) => {}
+                }
+            }
+            self.out.safepoints.push(safepoint);
+            self.raw(&[0xe9, 0, 0, 0, 0]);
+            self.patch(self.offset() - 4, field + 4);
+        }
+    }
+
     fn slow_path(&mut self, field: u32) {
         let here = self.offset();
         self.patch(field, here);
@@ -503,8 +538,10 @@ impl Emit<'_> {
             Kind::Throw => self.jump_to_thread(thread::THROW),
             Kind::Divide { size, signed, rem } => self.divide(*size, *signed, *rem, allocs),
             Kind::SelectFp(test) => self.select_fp(*test, allocs),
-            Kind::PollTest => {
+            Kind::Poll => {
                 self.rm(Code::Cmp_r64_rm64, Register::RSP, Register::R15, thread::STACK_LIMIT, false);
+                self.raw(&[0x0f, 0x80 + Cc::B as u8, 0, 0, 0, 0]);
+                self.poll_fixups.push((self.offset() - 4, inst.index() as u32));
             }
             Kind::ZeroFp => {
                 if let Some(to) = allocs[0].as_reg() {
@@ -591,10 +628,6 @@ impl Emit<'_> {
                 set_memory(&mut instruction, register(0), register(1), 8, 0);
                 self.encode(instruction, None);
             }
-            Goal::Poll => {
-                set_memory(&mut instruction, Register::R15, Register::None, 1, thread::POLL);
-                self.encode(instruction, None);
-            }
         }
     }
 
@@ -615,7 +648,8 @@ impl Emit<'_> {
             self.landings.push((self.out.safepoints.len(), landing));
         }
         let source = self.code.insts[inst.index()].source;
-        self.out.safepoints.push(Safepoint { offset: self.offset(), slots, landing: None, source });
+        let offset = self.offset();
+        self.out.safepoints.push(Safepoint { offset, slots, regs: Vec::new(), landing: None, source });
     }
 
     fn divide(&mut self, size: Size, signed: Option<bool>, rem: bool, allocs: &[Allocation]) {

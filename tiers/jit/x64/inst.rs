@@ -146,8 +146,6 @@ pub enum Goal {
     Func(FuncId),
     /// Through the memory operand: base and funcref word are operands 0 and 1.
     Indirect,
-    /// The poll stub.
-    Poll,
 }
 
 /// What a machine instruction is.
@@ -211,8 +209,8 @@ pub enum Kind {
     },
     /// `operand 0 = operand 2 if test else operand 1`, SSE registers; 0 reuses 1.
     SelectFp(Test),
-    /// Compares the stack pointer with the stack limit.
-    PollTest,
+    /// A safepoint poll, which saves all registers: its map names registers and slots (`replay::poll_maps`).
+    Poll,
     /// Operand 0, an SSE register, = 0.
     ZeroFp,
     /// Operand 0 = the double operand 1, truncated and clamped.
@@ -272,8 +270,10 @@ pub struct VCode {
     pub cell_bytes: u32,
     /// Offsets of the cells from rbp.
     pub cell_offsets: Vec<i32>,
-    /// Whether it calls Mu code.
+    /// Whether it calls anything.
     pub has_calls: bool,
+    /// The references that are live after each poll, by instruction.
+    pub polls: Vec<(u32, Vec<VReg>)>,
 }
 
 impl VCode {

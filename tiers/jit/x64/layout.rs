@@ -156,28 +156,12 @@ fn rotate(func: &Func, order: &mut [Block], l: &crate::ssa::graph::Loop) {
     if end - start != here || here < 2 {
         return;
     }
-    // The test for a poll goes with the block behind it.
-    let polls = is_poll_test(func, l.head);
-    let count = if polls { 2 } else { 1 };
-    if end - start <= count || (polls && !follows(func, l.head, order[start + 1])) {
-        return;
-    }
-    let test = order[start + count - 1];
-    let leaves = func.blocks[test.index()].term.successors().iter().any(|succ| !inside(succ));
+    let leaves = func.blocks[l.head.index()].term.successors().iter().any(|succ| !inside(succ));
     let last = order[end - 1];
     let jumps = matches!(&func.blocks[last.index()].term, Terminator::Jump(edge) if edge.block == l.head);
     if leaves && jumps && l.head != Func::ENTRY {
-        order[start..end].rotate_left(count);
+        order[start..end].rotate_left(1);
     }
-}
-
-fn is_poll_test(func: &Func, block: Block) -> bool {
-    let first = func.blocks[block.index()].insts.first();
-    first.is_some_and(|inst| func.insts[inst.index()].op == Op::PollNeeded)
-}
-
-fn follows(func: &Func, block: Block, next: Block) -> bool {
-    func.blocks[block.index()].term.successors().contains(&next)
 }
 
 /// Blocks marked cold, and those that only cold blocks lead to.

@@ -45,5 +45,6 @@ pub fn generate(
     let mut number = vec![0; func.blocks.len()];
     numbered.iter().enumerate().for_each(|(at, block)| number[block.index()] = at as u32);
     let placed: Vec<u32> = placed.iter().map(|block| number[block.index()]).collect();
-    Ok(emit::emit(&code, &output, &placed))
+    let polls = replay::poll_maps(&code, &output);
+    Ok(emit::emit(&code, &output, &placed, &polls))
 }

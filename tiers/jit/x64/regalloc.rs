@@ -5,6 +5,9 @@
 //! has a slot, the slots *are* the map, and whatever is read later is read from the slot the collector has updated.
 //! Liveness is ours: a backward dataflow over the references alone.
 //!
+//! A poll in a loop is another kind of safepoint: its slow path saves all registers, so it constrains nothing. Where its
+//! references are, copies included, is found afterwards ([`super::replay::poll_maps`]).
+//!
 //! **What to avoid** (each gives wrong code without an error): a register left out of the clobbers; arguments for the
 //! blocks behind a call that ends its block; a fixed result that is also clobbered.
 //!
@@ -72,7 +75,7 @@ impl Function for VCode {
             | Kind::Divide { .. }
             | Kind::SelectFp(_)
             | Kind::ZeroFp
-            | Kind::PollTest
+            | Kind::Poll
             | Kind::F64ToSi
             | Kind::Unreachable => false,
         }
@@ -229,8 +232,8 @@ pub fn add_stack_maps(code: &mut VCode) {
         return;
     }
     for at in 0..code.blocks.len() {
-        let has_safepoint =
-            code.blocks[at].insts.clone().any(|inst| matches!(code.insts[inst as usize].kind, Kind::Call { .. }));
+        let is_safepoint = |inst: u32| matches!(code.insts[inst as usize].kind, Kind::Call { .. } | Kind::Poll);
+        let has_safepoint = code.blocks[at].insts.clone().any(is_safepoint);
         if !has_safepoint {
             continue;
         }
@@ -250,6 +253,10 @@ pub fn add_stack_maps(code: &mut VCode) {
                 code.insts[inst].first = code.operands.len() as u32;
                 code.insts[inst].count = operands.len() as u32;
                 code.operands.extend(operands);
+            }
+            if matches!(code.insts[inst].kind, Kind::Poll) {
+                let refs = live.iter().map(|number| liveness.refs[number]).collect();
+                code.polls.push((inst as u32, refs));
             }
             liveness.step(code.operands_of(inst), &mut live);
         }

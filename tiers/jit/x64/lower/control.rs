@@ -215,12 +215,6 @@ impl Lower<'_> {
         Ok(())
     }
 
-    /// A safepoint poll of a loop.
-    pub(super) fn poll(&mut self) {
-        self.vcode.has_calls = true;
-        let kind = Kind::Call { goal: Goal::Poll, landing: None, normal: None, own: 0 };
-        self.add(kind, &[], regs::all());
-    }
 
     pub(super) fn landing(&mut self, inst: Inst) {
         if !self.wanted(inst) {

@@ -565,7 +565,7 @@ impl Lower<'_> {
     /// Sets the flags by a truth value; says what they must be for it to be true.
     pub(super) fn test(&mut self, cond: Value) -> Test {
         if let Some(inst) = self.func.as_inst(cond)
-            && matches!(self.func.insts[inst.index()].op, Op::ICmp(_) | Op::FCmp(_) | Op::PollNeeded)
+            && matches!(self.func.insts[inst.index()].op, Op::ICmp(_) | Op::FCmp(_))
             && self.vregs[cond.index()].is_none()
             && self.uses[cond.index()] == 1
         {
@@ -581,10 +581,6 @@ impl Lower<'_> {
         let data = &self.func.insts[inst.index()];
         match data.op {
             Op::FCmp(mask) => self.compare_fp(mask, data.args[0], data.args[1]),
-            Op::PollNeeded => {
-                self.add(Kind::PollTest, &[], PRegSet::empty());
-                Test::One(Cc::B)
-            }
             Op::ICmp(cond) => {
                 let (a, b) = (data.args[0], data.args[1]);
                 let constant_first = self.func.as_const(a).is_some();

@@ -297,8 +297,7 @@ impl<'a> Lower<'a> {
             Op::Call(_) => return self.call(inst, None),
             Op::Help(helper) => self.help(inst, helper),
             Op::Landing => self.landing(inst),
-            Op::PollNeeded => self.compare_inst(inst),
-            Op::Poll => self.poll(),
+            Op::Poll => self.add(Kind::Poll, &[], PRegSet::empty()),
         }
         Ok(())
     }
