@@ -174,8 +174,7 @@ impl Writer {
             "FOLT", "FOLE",
         ];
         let ty = self.ty();
-        let op =
-            if is_int(ty) { OPS[self.random.below(OPS.len())] } else { FP[self.random.below(FP.len())] };
+        let op = if is_int(ty) { OPS[self.random.below(OPS.len())] } else { FP[self.random.below(FP.len())] };
         let (a, b) = (self.value(ty), self.value(ty));
         self.define(1, format!("{op} <{}> {a} {b}", ty_name(ty)));
     }
@@ -288,12 +287,17 @@ impl Writer {
         let (to, or) = (self.random.below(blocks), self.random.below(blocks));
         let cond = self.value(1);
         let value = self.value(64);
-        let _ = writeln!(self.out, "        BRANCH2 {stop} %exit{number}({}) %go{number}(%cell %m {cond} {value} {next} {other})", exit.join(" "));
+        let _ = writeln!(
+            self.out,
+            "        BRANCH2 {stop} %exit{number}({}) %go{number}(%cell %m {cond} {value} {next} {other})",
+            exit.join(" ")
+        );
         let types: Vec<String> =
             TYPES.iter().enumerate().map(|(at, &ty)| format!("<{}> %x{at}", ty_name(ty))).collect();
         let more: Vec<String> =
             TYPES.iter().enumerate().map(|(at, &ty)| format!("<{}> %y{at}", ty_name(ty))).collect();
-        let list = |letter: &str| (0..TYPES.len()).map(|at| format!("%{letter}{at}")).collect::<Vec<_>>().join(" ");
+        let list =
+            |letter: &str| (0..TYPES.len()).map(|at| format!("%{letter}{at}")).collect::<Vec<_>>().join(" ");
         let _ = writeln!(self.out, "    %exit{number}({}):\n        RET ({})", types.join(" "), list("x"));
         let _ = writeln!(
             self.out,
@@ -306,7 +310,13 @@ impl Writer {
             let _ = writeln!(self.out, "        BRANCH2 %c %b{to}({x}) %b{or}({y})");
         } else {
             let cases: Vec<String> = (0..self.random.below(9))
-                .map(|case| format!("@k{case} %b{}({})", self.random.below(blocks), if case % 2 == 0 { &x } else { &y }))
+                .map(|case| {
+                    format!(
+                        "@k{case} %b{}({})",
+                        self.random.below(blocks),
+                        if case % 2 == 0 { &x } else { &y }
+                    )
+                })
                 .collect();
             let _ = writeln!(self.out, "        SWITCH <@i64> %v %b{to}({x}) {{ {} }}", cases.join(" "));
         }
@@ -320,7 +330,11 @@ impl Writer {
         let _ = writeln!(self.out, "    %entry(<@cellref> %outer <@i64> %n {}):", params.join(" "));
         // A cell of its own, or that of the caller.
         let cell = if self.random.chance(70) { "%cell" } else { "%outer" };
-        let _ = writeln!(self.out, "        %cell = ALLOCA <@cell>\n        BRANCH %b0({cell} %n {})", names.join(" "));
+        let _ = writeln!(
+            self.out,
+            "        %cell = ALLOCA <@cell>\n        BRANCH %b0({cell} %n {})",
+            names.join(" ")
+        );
         let blocks = 1 + self.random.below(6);
         for block in 0..blocks {
             self.block(block, blocks, number);
@@ -348,7 +362,8 @@ fn program(seed: u64) -> (String, usize) {
     (0..functions).for_each(|number| writer.function(number));
     let types: Vec<String> = TYPES.iter().map(|&ty| ty_name(ty)).collect();
     let types = types.join(" ");
-    let mut text = String::from(".typedef @float = float\n.typedef @double = double\n.typedef @i128 = int<128>\n");
+    let mut text =
+        String::from(".typedef @float = float\n.typedef @double = double\n.typedef @i128 = int<128>\n");
     for ty in TYPES.into_iter().filter(|&ty| is_int(ty)) {
         let _ = writeln!(text, ".typedef @i{ty} = int<{ty}>");
     }
@@ -363,7 +378,8 @@ fn program(seed: u64) -> (String, usize) {
     text.push_str(&writer.out);
     let params: Vec<String> =
         TYPES.iter().enumerate().map(|(at, &ty)| format!("<{}> %p{at}", ty_name(ty))).collect();
-    let list = |letter: &str| (0..TYPES.len()).map(|at| format!("%{letter}{at}")).collect::<Vec<_>>().join(" ");
+    let list =
+        |letter: &str| (0..TYPES.len()).map(|at| format!("%{letter}{at}")).collect::<Vec<_>>().join(" ");
     let _ = writeln!(
         text,
         ".funcdef @main VERSION %v1 <@msig> {{\n    %entry(<@i64> %n {}):\n        %cell = ALLOCA <@cell>\n        ({}) = CALL <@sig> @f{} (%cell %n {})\n        RET ({})\n}}",

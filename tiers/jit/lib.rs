@@ -109,7 +109,14 @@ impl Jit {
     /// Why it cannot be compiled; nothing has changed then.
     pub fn compile(&mut self, input: Input<'_>, version: FuncVerId) -> Result<&Compiled, Unsupported> {
         let (emitted, func) = compile(input, version, &self.settings, &mut self.workspace)?;
-        let cells = func.slots.iter().copied().zip(cell_offsets(&func)).filter(|(slot, _)| !slot.promoted).map(|(slot, at)| (at, slot)).collect();
+        let cells = func
+            .slots
+            .iter()
+            .copied()
+            .zip(cell_offsets(&func))
+            .filter(|(slot, _)| !slot.promoted)
+            .map(|(slot, at)| (at, slot))
+            .collect();
         let entry = self.install(&emitted).ok_or(Unsupported::CodeRegion)?;
         let function = input.program.func_vers[version.index()].func;
         self.buffer.set_cell(funcref_word(function), entry);

@@ -76,8 +76,7 @@ impl Machine {
         self.area.stack_low = self.stack.base() + STACK_SLACK_BYTES;
         self.area.stack_limit = if self.poisoned { u64::MAX } else { self.area.stack_low };
         // SAFETY: `compiled` is in the map and takes these arguments; the stack is ours, mapped, and ends on a page.
-        let status =
-            unsafe { jit.stubs().call(&mut self.area, jit.map(), compiled.entry, self.stack.end()) };
+        let status = unsafe { jit.stubs().call(&mut self.area, jit.map(), compiled.entry, self.stack.end()) };
         let places = regs::convention(rets.iter().copied())?;
         let results = match status {
             Status::Returned => places.into_iter().map(|place| *self.word(place)).collect(),

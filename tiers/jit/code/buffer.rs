@@ -69,8 +69,7 @@ impl CodeBuffer {
         let (read, write) = (libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE);
         let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping, at an address of the system's choice.
-        let base =
-            unsafe { libc::mmap(ptr::null_mut(), code_bytes + CELL_BYTES, write, anonymous, -1, 0) };
+        let base = unsafe { libc::mmap(ptr::null_mut(), code_bytes + CELL_BYTES, write, anonymous, -1, 0) };
         if base == libc::MAP_FAILED {
             return Err(failed("mmap"));
         }

@@ -35,7 +35,8 @@ pub fn listing(compiled: &Compiled, bytes: &[u8]) -> String {
                 .iter()
                 .map(|(offset, ty)| format!("[rbp{offset:+}] {}", ty_name(*ty)))
                 .collect();
-            let landing = safepoint.landing.map_or(String::new(), |landing| format!(", exception to {landing:x}"));
+            let landing =
+                safepoint.landing.map_or(String::new(), |landing| format!(", exception to {landing:x}"));
             let _ = writeln!(out, "                ; map {{{}}}{landing}", slots.join(", "));
         }
     }

@@ -5,7 +5,7 @@
 
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
-use crate::ssa::{Cond, Helper, Op, Ty, Value, I1, I64};
+use crate::ssa::{Cond, Helper, I1, I64, Op, Ty, Value};
 use mu_ir::ids::TypeId;
 use mu_ir::inst::{Inst, Linked};
 use mu_ir::semantics::{float, int};

@@ -4,7 +4,7 @@
 
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
-use crate::ssa::{Cond, Op, Slot, Value, I1, I64};
+use crate::ssa::{Cond, I1, I64, Op, Slot, Value};
 use mu_ir::inst::{Inst, Linked};
 use mu_ir::table::{MemOrder, RmwOp};
 use mu_rt::layout::{Layout, LeafKind, Shape};
@@ -176,13 +176,13 @@ impl Importer<'_> {
         }
     }
 
-    fn to_carrier(&mut self, value: Value) -> Value {
+    fn carried(&mut self, value: Value) -> Value {
         let ty = self.func.ty(value);
         let carrier = Self::carrier(ty);
         if ty == carrier { value } else { self.op(Op::BitCast, carrier, &[value]) }
     }
 
-    fn from_carrier(&mut self, value: Value, ty: LeafKind) -> Value {
+    fn uncarried(&mut self, value: Value, ty: LeafKind) -> Value {
         if self.func.ty(value) == ty { value } else { self.op(Op::BitCast, ty, &[value]) }
     }
 
@@ -190,10 +190,10 @@ impl Importer<'_> {
         let ty = self.atomic_type(inst)?;
         let address = self.address(inst)?;
         let (expected, desired) = (self.scalar(inst.args[1])?, self.scalar(inst.args[2])?);
-        let (expected, desired) = (self.to_carrier(expected), self.to_carrier(desired));
+        let (expected, desired) = (self.carried(expected), self.carried(desired));
         let swap = self.push(Op::CmpXchg, &[address, expected, desired], &[Self::carrier(ty), I1]);
         let results = self.func.insts[swap.index()].results.clone();
-        let old = self.from_carrier(results[0], ty);
+        let old = self.uncarried(results[0], ty);
         for (&var, value) in inst.results.iter().zip([old, results[1]]) {
             self.define(var, Leaves::from_slice(&[value]));
         }
@@ -215,7 +215,7 @@ impl Importer<'_> {
         }
         let address = self.address(inst)?;
         let operand = self.scalar(inst.args[1])?;
-        let mut operand = self.to_carrier(operand);
+        let mut operand = self.carried(operand);
         let carrier = Self::carrier(ty);
         let mut op = inst.attrs.rmw;
         if op == RmwOp::Sub {
@@ -224,7 +224,7 @@ impl Importer<'_> {
             op = RmwOp::Add;
         }
         let old = self.op(Op::Rmw(op), carrier, &[address, operand]);
-        let old = self.from_carrier(old, ty);
+        let old = self.uncarried(old, ty);
         self.define_result(inst, Leaves::from_slice(&[old]));
         self.go_on(inst)
     }

@@ -26,7 +26,7 @@ mod wide;
 
 pub use support::Unsupported;
 
-use crate::ssa::{Args, Block, Cond, Edge, Func, Op, Terminator, Ty, Value, I1, I64};
+use crate::ssa::{Args, Block, Cond, Edge, Func, I1, I64, Op, Terminator, Ty, Value};
 use mu_ir::draft::ConstCtor;
 use mu_ir::ids::{FuncVerId, TypeId, VarIdx};
 use mu_ir::inst::{Dest, Inst, Linked, Value as MuValue};

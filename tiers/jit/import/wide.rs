@@ -3,7 +3,7 @@
 use super::Importer;
 use super::arith::Lane;
 use crate::import::Unsupported;
-use crate::ssa::{Cond, Helper, Op, Value, I1, I64};
+use crate::ssa::{Cond, Helper, I1, I64, Op, Value};
 use mu_ir::table::Op as MuOp;
 use mu_rt::layout::LeafKind;
 
@@ -12,9 +12,8 @@ type Wide = [Value; 2];
 
 impl Importer<'_> {
     pub(super) fn wide_binary(&mut self, op: MuOp, a: Wide, b: Wide) -> Wide {
-        let simple = |op: Op, this: &mut Self| {
-            [this.op(op, I64, &[a[0], b[0]]), this.op(op, I64, &[a[1], b[1]])]
-        };
+        let simple =
+            |op: Op, this: &mut Self| [this.op(op, I64, &[a[0], b[0]]), this.op(op, I64, &[a[1], b[1]])];
         match op {
             MuOp::And => simple(Op::And, self),
             MuOp::Or => simple(Op::Or, self),
@@ -144,8 +143,7 @@ impl Importer<'_> {
                 } else {
                     a[0]
                 };
-                let helper =
-                    if op == MuOp::FpToUi { Helper::WideF64ToUi } else { Helper::WideF64ToSi };
+                let helper = if op == MuOp::FpToUi { Helper::WideF64ToUi } else { Helper::WideF64ToSi };
                 let inst = self.push(Op::Help(helper), &[a], &[I64, I64]);
                 let results = &self.func.insts[inst.index()].results;
                 [results[0], results[1]]

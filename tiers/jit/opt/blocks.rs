@@ -140,8 +140,7 @@ fn thread(func: &mut Func, graph: &Graph, fuel: &mut Fuel) -> bool {
 fn merge(func: &mut Func, graph: &Graph, fuel: &mut Fuel) -> bool {
     let mut changed = false;
     for &block in &graph.order {
-        loop {
-            let Terminator::Jump(edge) = &func.blocks[block.index()].term else { break };
+        while let Terminator::Jump(edge) = &func.blocks[block.index()].term {
             let (next, args) = (edge.block, edge.args.clone());
             if next == block || next == Func::ENTRY || graph.preds(next).len() != 1 || !fuel.burn() {
                 break;

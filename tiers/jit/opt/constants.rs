@@ -139,7 +139,8 @@ impl Solver<'_> {
             data.results.iter().for_each(|&result| self.lower(result, Known::Varies));
             return;
         };
-        let known: smallvec::SmallVec<[Known; 3]> = data.args.iter().map(|arg| self.known[arg.index()]).collect();
+        let known: smallvec::SmallVec<[Known; 3]> =
+            data.args.iter().map(|arg| self.known[arg.index()]).collect();
         if data.op == Op::Select
             && let Known::Const(cond) = known[0]
         {

@@ -43,7 +43,8 @@ fn one_loop(func: &mut Func, head: Block, before: Block, fuel: &mut Fuel) -> boo
     let (Some(&latch), None) = (latches.next(), latches.next()) else { return false };
     // An edge back beside others would need a block of its own for the sum.
     if !matches!(func.blocks[latch.index()].term, Terminator::Jump(_)) {
-        let ends_here = func.blocks[latch.index()].term.edges().iter().filter(|edge| edge.block == head).count();
+        let ends_here =
+            func.blocks[latch.index()].term.edges().iter().filter(|edge| edge.block == head).count();
         if ends_here != 1 {
             return false;
         }

@@ -119,7 +119,8 @@ impl Optimizer {
     /// Runs all passes; gives the texts, if they are kept.
     pub fn run(mut self, func: &mut Func) -> Vec<(String, String)> {
         self.note("import", func);
-        let (first, last) = (if self.optimize { PASSES } else { &[] }, if self.polls { LAST_PASSES } else { &[] });
+        let (first, last) =
+            (if self.optimize { PASSES } else { &[] }, if self.polls { LAST_PASSES } else { &[] });
         let passes = first.iter().chain(last);
         for (number, (name, pass)) in passes.enumerate() {
             let changed = pass(func, &mut self.fuel);

@@ -27,10 +27,8 @@ pub fn run(func: &mut Func, fuel: &mut Fuel) -> bool {
             changed |= out.len() != before + 1 || out.last() != Some(&inst);
         }
         func.blocks[block.index()].insts = out;
-        let mut term = std::mem::replace(
-            &mut func.blocks[block.index()].term,
-            crate::ssa::Terminator::Unreachable,
-        );
+        let mut term =
+            std::mem::replace(&mut func.blocks[block.index()].term, crate::ssa::Terminator::Unreachable);
         term.map_uses(|value| func.resolve(value));
         func.blocks[block.index()].term = term;
     }

@@ -104,8 +104,13 @@ pub fn remove(func: &mut Func, graph: &Graph, block: Block, keep: &[bool]) {
     for pred in preds {
         for edge in func.blocks[pred.index()].term.edges_mut() {
             if edge.block == block {
-                edge.args =
-                    edge.args.iter().zip(keep).filter(|(_, keep)| **keep).map(|(&arg, _)| arg).collect::<Args>();
+                edge.args = edge
+                    .args
+                    .iter()
+                    .zip(keep)
+                    .filter(|(_, keep)| **keep)
+                    .map(|(&arg, _)| arg)
+                    .collect::<Args>();
             }
         }
     }

@@ -17,8 +17,11 @@ const SHORT_TURNS: u64 = 1000;
 pub fn run(func: &mut Func, _: &mut Fuel) -> bool {
     let graph = Graph::new(func);
     let (loops, _) = graph.loops();
-    let heads: Vec<Block> =
-        loops.iter().filter(|l| !calls_each_turn(func, &graph, l) && !is_short(func, &graph, l)).map(|l| l.head).collect();
+    let heads: Vec<Block> = loops
+        .iter()
+        .filter(|l| !calls_each_turn(func, &graph, l) && !is_short(func, &graph, l))
+        .map(|l| l.head)
+        .collect();
     for &head in &heads {
         let data = &func.blocks[head.index()];
         let source = data.insts.first().map_or(data.source, |inst| func.insts[inst.index()].source);
@@ -59,7 +62,9 @@ fn is_short(func: &Func, graph: &Graph, l: &Loop) -> bool {
         };
         let (Some(start), Some(step @ 1..=64)) = (func.as_const(first[number]), step) else { return false };
         l.blocks.iter().filter(|&&block| graph.dominates(block, *latch)).any(|&block| {
-            let Terminator::Branch { cond, then, other } = &func.blocks[block.index()].term else { return false };
+            let Terminator::Branch { cond, then, other } = &func.blocks[block.index()].term else {
+                return false;
+            };
             let leaves = !l.blocks.contains(&other.block) && l.blocks.contains(&then.block);
             let Some((Op::ICmp(Cond::SLt | Cond::ULt), &[a, b])) = func.as_op(*cond) else { return false };
             let Some(end) = func.as_const(b) else { return false };

@@ -111,8 +111,7 @@ fn find(func: &Func, graph: &Graph, fuel: &mut Fuel) -> Option<Promoter> {
             func.insts[call.index()].args.iter().for_each(|&arg| spoil(arg, &mut good));
         }
     }
-    let slots: Vec<bool> =
-        (0..good.len()).map(|slot| good[slot] && made[slot] == 1 && fuel.burn()).collect();
+    let slots: Vec<bool> = (0..good.len()).map(|slot| good[slot] && made[slot] == 1 && fuel.burn()).collect();
     variables.retain(|variable| slots[variable.slot as usize]);
     slots.contains(&true).then_some(Promoter { variables, slots })
 }
@@ -248,8 +247,7 @@ impl Promoter {
                     // Addresses of places that are gone.
                     let data = &func.insts[inst.index()];
                     let gone = matches!(data.op, Op::Offset(_))
-                        && place_of(func, data.results[0])
-                            .is_some_and(|(slot, _)| self.slots[slot as usize]);
+                        && place_of(func, data.results[0]).is_some_and(|(slot, _)| self.slots[slot as usize]);
                     if !gone {
                         kept.push(inst);
                     }

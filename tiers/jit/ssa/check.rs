@@ -3,7 +3,7 @@
 //! the pass that ran last, which the pass manager names.
 
 use super::graph::Graph;
-use super::{Block, Def, Func, Inst, InstData, Op, Terminator, Ty, Value, I1, I64};
+use super::{Block, Def, Func, I1, I64, Inst, InstData, Op, Terminator, Ty, Value};
 use mu_rt::layout::LeafKind;
 
 /// Checks a function.
@@ -167,9 +167,7 @@ impl Checker<'_> {
                     && ty(0) == result
                     && self.func.as_const(data.args[1]).is_some_and(|bits| bits < u64::from(width(result)))
             }
-            Op::FAdd | Op::FSub | Op::FMul | Op::FDiv => {
-                is_fp(result) && ty(0) == result && ty(1) == result
-            }
+            Op::FAdd | Op::FSub | Op::FMul | Op::FDiv => is_fp(result) && ty(0) == result && ty(1) == result,
             Op::ICmp(_) => result == Some(I1) && ty(0) == ty(1) && !is_fp(ty(0)),
             Op::FCmp(_) => result == Some(I1) && ty(0) == ty(1) && is_fp(ty(0)),
             Op::Select => ty(0) == Some(I1) && ty(1) == result && ty(2) == result,

@@ -24,7 +24,7 @@ pub fn eval(op: Op, ty: Ty, arg_ty: Ty, args: &[u64]) -> Option<u64> {
         Op::And => a & b,
         Op::Or => a | b,
         Op::Xor => a ^ b,
-        Op::UMulHi => (u128::from(a) * u128::from(b) >> 64) as u64,
+        Op::UMulHi => ((u128::from(a) * u128::from(b)) >> 64) as u64,
         Op::SMulHi => ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64,
         Op::Rotl if to == 32 => u64::from((a as u32).rotate_left(b as u32)),
         Op::Rotl => a.rotate_left(b as u32),
@@ -77,9 +77,7 @@ fn fp_binary(op: Op, ty: Ty, a: u64, b: u64) -> u64 {
         }
     }
     match ty {
-        LeafKind::Float => {
-            u64::from(apply(op, f32::from_bits(a as u32), f32::from_bits(b as u32)).to_bits())
-        }
+        LeafKind::Float => u64::from(apply(op, f32::from_bits(a as u32), f32::from_bits(b as u32)).to_bits()),
         _ => apply(op, f64::from_bits(a), f64::from_bits(b)).to_bits(),
     }
 }

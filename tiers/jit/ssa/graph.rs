@@ -137,7 +137,8 @@ impl Graph {
         let mut inner: Vec<Option<usize>> = vec![None; self.idom.len()];
         // Heads in reverse postorder: an outer loop's head comes before an inner one's.
         for &head in &self.order {
-            let mut work: Vec<Block> = self.preds(head)
+            let mut work: Vec<Block> = self
+                .preds(head)
                 .iter()
                 .copied()
                 .filter(|&pred| self.is_reachable(pred) && self.dominates(head, pred))
@@ -198,8 +199,7 @@ impl Graph {
                 let many = stack.len() - start > 1;
                 for member in stack.drain(start..) {
                     on_stack[member.index()] = false;
-                    cyclic[member.index()] =
-                        many || self.succs(member).contains(&member);
+                    cyclic[member.index()] = many || self.succs(member).contains(&member);
                 }
             }
         }

@@ -54,11 +54,15 @@ macro_rules! index {
         impl $name {
             /// As an index into a table.
             #[inline(always)]
-            pub fn index(self) -> usize { self.0 as usize }
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
         }
 
         impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{}{}", $letter, self.0) }
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}{}", $letter, self.0)
+            }
         }
     )*};
 }
@@ -162,7 +166,10 @@ pub enum Callee {
 
 /// What an instruction does. Operands and results are in [`InstData`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-#[allow(missing_docs, reason = "operations named after Mu's have its meaning, at the width of the result's type")]
+#[allow(
+    missing_docs,
+    reason = "operations named after Mu's have its meaning, at the width of the result's type"
+)]
 pub enum Op {
     Add,
     Sub,
@@ -274,13 +281,9 @@ impl Op {
             | Op::SiToFp
             | Op::BitCast
             | Op::Help(_) => Effect::Pure,
-            Op::UDiv
-            | Op::SDiv
-            | Op::URem
-            | Op::SRem
-            | Op::Retype
-            | Op::Offset(_)
-            | Op::Index(_) => Effect::PureInPlace,
+            Op::UDiv | Op::SDiv | Op::URem | Op::SRem | Op::Retype | Op::Offset(_) | Op::Index(_) => {
+                Effect::PureInPlace
+            }
             Op::Load(MemOrder::NotAtomic | MemOrder::Relaxed) => Effect::Read,
             Op::Load(_)
             | Op::Store(_)
@@ -340,15 +343,30 @@ pub struct Edge {
 #[allow(missing_docs, reason = "the fields are named")]
 pub enum Terminator {
     Jump(Edge),
-    Branch { cond: Value, then: Edge, other: Edge },
+    Branch {
+        cond: Value,
+        then: Edge,
+        other: Edge,
+    },
     /// Cases are distinct, sorted by value.
-    Switch { value: Value, cases: Vec<(u64, Edge)>, default: Edge },
+    Switch {
+        value: Value,
+        cases: Vec<(u64, Edge)>,
+        default: Edge,
+    },
     Ret(Args),
     /// An indirect callee is the first argument.
-    TailCall { callee: Callee, args: Args },
+    TailCall {
+        callee: Callee,
+        args: Args,
+    },
     Throw(Value),
     /// A call that continues in one of two blocks. Its results may be used below the normal one.
-    Invoke { call: Inst, normal: Block, exc: Block },
+    Invoke {
+        call: Inst,
+        normal: Block,
+        exc: Block,
+    },
     /// Never reached.
     Unreachable,
 }
@@ -601,8 +619,11 @@ impl Func {
     /// Makes an instruction, in no block yet.
     pub fn make_inst(&mut self, op: Op, args: &[Value], results: &[Ty], source: u32) -> Inst {
         let inst = Inst(self.insts.len() as u32);
-        let results =
-            results.iter().enumerate().map(|(n, &ty)| self.add_value(ty, Def::Inst(inst, n as u32))).collect();
+        let results = results
+            .iter()
+            .enumerate()
+            .map(|(n, &ty)| self.add_value(ty, Def::Inst(inst, n as u32)))
+            .collect();
         self.insts.push(InstData { op, args: args.into(), results, source });
         inst
     }

@@ -98,7 +98,8 @@ extern "C" fn collect(area: *mut ThreadArea, frame: u64) {
             let safepoint = function.safepoint(return_pc).expect("a safepoint");
             for (offset, ty) in &safepoint.slots {
                 assert!(ty.is_root());
-                let slot = ptr::with_exposed_provenance_mut::<u64>((caller as i64 + i64::from(*offset)) as usize);
+                let slot =
+                    ptr::with_exposed_provenance_mut::<u64>((caller as i64 + i64::from(*offset)) as usize);
                 *slot += MOVE;
             }
             // Only the topmost frame can stand at a poll.
@@ -139,7 +140,11 @@ fn references_follow_their_objects() {
             for turns in [0, 1, 2, 5, 8] {
                 let (_, words) = bench.call("@spin", &[0x1000, 0x2000, turns]);
                 let order = if turns % 2 == 0 { [0x1000, 0x2000] } else { [0x2000, 0x1000] };
-                assert_eq!(words[..2], order.map(|word| moved(word, turns + 1)), "{turns} {effort:?} {optimize}");
+                assert_eq!(
+                    words[..2],
+                    order.map(|word| moved(word, turns + 1)),
+                    "{turns} {effort:?} {optimize}"
+                );
             }
             bench.machine.poisoned = false;
         }
@@ -170,7 +175,8 @@ fn a_missing_map_entry_is_found() {
             let count = broken.insts[inst].count;
             broken.operands.swap(at + entry, at + count as usize - 1);
             broken.insts[inst].count -= 1;
-            let output = regalloc::allocate(&broken, Effort::Best, &mut Workspace::default()).expect("registers");
+            let output =
+                regalloc::allocate(&broken, Effort::Best, &mut Workspace::default()).expect("registers");
             assert!(replay::check(&broken, &output).is_err(), "version {version}, instruction {inst}");
             dropped += 1;
         }

@@ -30,7 +30,8 @@ impl Bench {
         if let Err(errors) = mu_ir::link::load(&mut program, &draft, before, &options) {
             panic!("{errors:?}");
         }
-        let globals = program.globals.iter().map(|_| Box::leak(Box::new([0u64; 64])).as_ptr() as u64).collect();
+        let globals =
+            program.globals.iter().map(|_| Box::leak(Box::new([0u64; 64])).as_ptr() as u64).collect();
         Bench {
             program,
             layouts: Layouts::new(),
@@ -46,7 +47,6 @@ impl Bench {
             other => panic!("{name} is {other:?}"),
         }
     }
-
 
     /// Compiles everything.
     pub fn compile(&mut self) {

@@ -289,7 +289,6 @@ impl VCode {
         &self.operands[data.first as usize..(data.first + data.count) as usize]
     }
 
-
     /// What kind of word a virtual register holds.
     pub fn ty(&self, vreg: VReg) -> LeafKind {
         self.vreg_types[vreg.vreg()]
@@ -304,7 +303,8 @@ impl std::fmt::Display for VCode {
             writeln!(f, "block {number} {:?} -> {succs:?} {:?}", block.params, block.args)?;
             for inst in block.insts.clone() {
                 let data = &self.insts[inst as usize];
-                let operands: Vec<String> = self.operands_of(inst as usize).iter().map(|o| o.to_string()).collect();
+                let operands: Vec<String> =
+                    self.operands_of(inst as usize).iter().map(|o| o.to_string()).collect();
                 match &data.kind {
                     Kind::X { code, imm, .. } => writeln!(f, "  {inst}: {code:?} {imm:#x} {operands:?}")?,
                     kind => writeln!(f, "  {inst}: {kind:?} {operands:?}")?,

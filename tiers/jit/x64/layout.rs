@@ -7,7 +7,7 @@
 //!   at the end, so that each turn takes one jump; cold blocks come last.
 
 use crate::ssa::graph::Graph;
-use crate::ssa::{Args, Block, Cond, Edge, Func, Op, Terminator, Value, I1};
+use crate::ssa::{Args, Block, Cond, Edge, Func, I1, Op, Terminator, Value};
 
 /// A switch with fewer cases, or with fewer than half of its range used, is a search.
 const TABLE_CASES_MIN: usize = 5;
@@ -50,8 +50,7 @@ fn search(func: &mut Func, at: Block, value: Value, cases: &[(u64, Edge)], defau
         [(bits, edge), rest @ ..] if rest.len() < 3 => {
             let cond = compare(func, Cond::Eq, *bits);
             let next = func.add_block();
-            func.blocks[at.index()].term =
-                Terminator::Branch { cond, then: edge.clone(), other: to(next) };
+            func.blocks[at.index()].term = Terminator::Branch { cond, then: edge.clone(), other: to(next) };
             search(func, next, value, rest, default, source);
         }
         _ if is_dense(cases) => {
@@ -90,8 +89,7 @@ pub fn split_edges(func: &mut Func) {
             let source = func.blocks[block.index()].source;
             let data = &mut func.blocks[middle.index()];
             (data.term, data.cold, data.source) = (Terminator::Jump(edge), cold, source);
-            *func.blocks[block.index()].term.edges_mut()[number] =
-                Edge { block: middle, args: Args::new() };
+            *func.blocks[block.index()].term.edges_mut()[number] = Edge { block: middle, args: Args::new() };
         }
     }
 }
@@ -137,8 +135,7 @@ pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
         hot.chain(order.iter().copied().filter(|block| cold[block.index()])).collect::<Vec<_>>()
     };
     let numbered = cold_last(&order);
-    let (mut hot, last): (Vec<Block>, Vec<Block>) =
-        order.into_iter().partition(|block| !cold[block.index()]);
+    let (mut hot, last): (Vec<Block>, Vec<Block>) = order.into_iter().partition(|block| !cold[block.index()]);
     for l in loops.iter().rev() {
         rotate(func, &mut hot, l);
     }
@@ -169,8 +166,9 @@ fn cold_blocks(func: &Func, graph: &Graph) -> Vec<bool> {
     let mut cold: Vec<bool> = func.blocks.iter().map(|block| block.cold).collect();
     for &block in graph.order.iter().skip(1) {
         let preds = graph.preds(block);
-        let forward =
-            preds.iter().filter(|pred| graph.is_reachable(**pred) && graph.position(**pred) < graph.position(block));
+        let forward = preds
+            .iter()
+            .filter(|pred| graph.is_reachable(**pred) && graph.position(**pred) < graph.position(block));
         let mut any = false;
         let all = forward.inspect(|_| any = true).all(|pred| cold[pred.index()]);
         if any && all {

@@ -232,7 +232,8 @@ pub fn add_stack_maps(code: &mut VCode) {
         return;
     }
     for at in 0..code.blocks.len() {
-        let is_safepoint = |inst: u32| matches!(code.insts[inst as usize].kind, Kind::Call { .. } | Kind::Poll);
+        let is_safepoint =
+            |inst: u32| matches!(code.insts[inst as usize].kind, Kind::Call { .. } | Kind::Poll);
         let has_safepoint = code.blocks[at].insts.clone().any(is_safepoint);
         if !has_safepoint {
             continue;
@@ -282,8 +283,7 @@ pub fn allocate(code: &VCode, effort: Effort, workspace: &mut Workspace) -> Resu
         Effort::Best => Algorithm::Ion,
         Effort::Fast => Algorithm::Fastalloc,
     };
-    let options =
-        RegallocOptions { verbose_log: false, validate_ssa: cfg!(debug_assertions), algorithm };
+    let options = RegallocOptions { verbose_log: false, validate_ssa: cfg!(debug_assertions), algorithm };
     let environment = regs::environment();
     // A panic leaves the context in any state: it is taken out and only put back afterwards.
     let mut context = std::mem::take(&mut workspace.0);

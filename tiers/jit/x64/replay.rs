@@ -12,9 +12,7 @@
 
 use super::inst::{Kind, VCode};
 use hashbrown::HashMap;
-use regalloc2::{
-    Allocation, Edit, Inst, InstOrEdit, OperandKind, OperandPos, Output, PReg, SpillSlot, VReg,
-};
+use regalloc2::{Allocation, Edit, Inst, InstOrEdit, OperandKind, OperandPos, Output, PReg, SpillSlot, VReg};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 

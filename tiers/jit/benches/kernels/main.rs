@@ -34,7 +34,10 @@ fn doubles(memory: &mut [u64]) {
 }
 
 fn numbers(memory: &mut [u64]) {
-    memory.iter_mut().enumerate().for_each(|(at, word)| *word = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 3);
+    memory
+        .iter_mut()
+        .enumerate()
+        .for_each(|(at, word)| *word = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 3);
 }
 
 const KERNELS: &[Kernel] = &[
@@ -76,7 +79,8 @@ impl Mu {
         let jit = Jit::new(settings.clone(), 1 << 20).expect("executable memory");
         let machine = Machine::new(8 << 20).expect("a stack");
         let mut mu = Mu { program, layouts, jit, machine, compile_time: Duration::MAX, insts: 0 };
-        mu.insts = mu.program.func_vers.iter().flat_map(|ver| &ver.blocks).map(|block| block.insts.len()).sum();
+        mu.insts =
+            mu.program.func_vers.iter().flat_map(|ver| &ver.blocks).map(|block| block.insts.len()).sum();
         mu.compile(settings);
         mu
     }
@@ -140,7 +144,16 @@ impl C {
         let (source, object) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
         std::fs::write(&source, SOURCE).ok()?;
         let done = Command::new("gcc")
-            .args([option, "-fno-strict-aliasing", "-fwrapv", "-ffp-contract=off", "-shared", "-fPIC", "-Wl,-Bsymbolic", "-o"])
+            .args([
+                option,
+                "-fno-strict-aliasing",
+                "-fwrapv",
+                "-ffp-contract=off",
+                "-shared",
+                "-fPIC",
+                "-Wl,-Bsymbolic",
+                "-o",
+            ])
             .arg(&object)
             .arg(&source)
             .status();
@@ -184,7 +197,10 @@ fn main() {
             let mut workspace = mu_jit::x64::regalloc::Workspace::default();
             while start.elapsed().as_secs() < 5 {
                 for version in 0..mu.program.func_vers.len() {
-                    std::hint::black_box(mu_jit::compile(input, FuncVerId::new(version), &settings, &mut workspace).expect("it compiles"));
+                    std::hint::black_box(
+                        mu_jit::compile(input, FuncVerId::new(version), &settings, &mut workspace)
+                            .expect("it compiles"),
+                    );
                 }
             }
             return;

@@ -80,7 +80,15 @@ const HEADER: &str = "
 /// Mu text for all functions of a source.
 pub fn translate(source: &str, form: Form) -> String {
     let tokens = lex(source);
-    let mut parser = Parser { tokens, at: 0, form, consts: BTreeMap::new(), sigs: BTreeMap::new(), out: String::new(), f: Function::default() };
+    let mut parser = Parser {
+        tokens,
+        at: 0,
+        form,
+        consts: BTreeMap::new(),
+        sigs: BTreeMap::new(),
+        out: String::new(),
+        f: Function::default(),
+    };
     parser.declare_all();
     parser.at = 0;
     while parser.at < parser.tokens.len() {
@@ -162,7 +170,12 @@ impl Parser {
     }
 
     fn want(&mut self, token: &str) {
-        assert!(self.eat(token), "expected {token}, found {} at {:?}", self.peek(), &self.tokens[self.at.saturating_sub(5)..self.at]);
+        assert!(
+            self.eat(token),
+            "expected {token}, found {} at {:?}",
+            self.peek(),
+            &self.tokens[self.at.saturating_sub(5)..self.at]
+        );
     }
 
     fn is_type(&self) -> bool {
@@ -408,7 +421,11 @@ impl Parser {
     }
 
     fn find(&self, name: &str) -> usize {
-        self.f.scope.iter().rposition(|(other, ..)| other == name).unwrap_or_else(|| panic!("no variable {name}"))
+        self.f
+            .scope
+            .iter()
+            .rposition(|(other, ..)| other == name)
+            .unwrap_or_else(|| panic!("no variable {name}"))
     }
 
     // ---- expressions
@@ -441,7 +458,8 @@ impl Parser {
         match (from, to) {
             _ if from == to => value,
             (Ty::Long, Ty::Unsigned | Ty::Char) if value.starts_with("@k") => {
-                let literal = self.consts.iter().find(|(_, name)| **name == value).map(|((_, text), _)| text.clone());
+                let literal =
+                    self.consts.iter().find(|(_, name)| **name == value).map(|((_, text), _)| text.clone());
                 let literal = literal.expect("a constant");
                 self.constant(to, &literal)
             }
@@ -525,7 +543,13 @@ impl Parser {
 fn mnemonic(op: &str, ty: Ty) -> (&'static str, Ty) {
     let (fp, unsigned) = (ty == Ty::Double, ty == Ty::Unsigned);
     let pick = |plain, unsigned_form, fp_form| {
-        if fp { fp_form } else if unsigned { unsigned_form } else { plain }
+        if fp {
+            fp_form
+        } else if unsigned {
+            unsigned_form
+        } else {
+            plain
+        }
     };
     match op {
         "+" => (pick("ADD", "ADD", "FADD"), ty),

@@ -107,8 +107,7 @@ impl Lower<'_> {
                         LeafKind::Double => Code::Movsd_xmmm64_xmm,
                         _ => Code::Mov_rm64_r64,
                     };
-                    let size =
-                        if code == Code::Mov_rm64_r64 { Size::Q } else { Size::X };
+                    let size = if code == Code::Mov_rm64_r64 { Size::Q } else { Size::X };
                     let address = Address::thread(thread::TRANSFER + 8 * word as i32);
                     self.x(code, &[O::Mem(address), O::Use(vreg, size)]);
                 }
@@ -167,10 +166,7 @@ impl Lower<'_> {
             Callee::Func(func) => (Goal::Func(func), Operands::new(), args),
             Callee::Indirect => {
                 let (word, cells) = (self.reg(args[0]), self.word());
-                self.x(
-                    Code::Lea_r64_m,
-                    &[O::Def(cells, Size::Q), O::Mem(Address::rip(Target::Cells))],
-                );
+                self.x(Code::Lea_r64_m, &[O::Def(cells, Size::Q), O::Mem(Address::rip(Target::Cells))]);
                 let operands = [Operand::reg_use(cells), Operand::reg_use(word)].into_iter().collect();
                 (Goal::Indirect, operands, &args[1..])
             }
@@ -214,7 +210,6 @@ impl Lower<'_> {
         self.load_transferred(&loads);
         Ok(())
     }
-
 
     pub(super) fn landing(&mut self, inst: Inst) {
         if !self.wanted(inst) {

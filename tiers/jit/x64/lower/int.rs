@@ -5,7 +5,7 @@
 
 use super::{Address, AddressBase, Lower, O, size_of};
 use crate::ssa::eval::width;
-use crate::ssa::{Cond, Inst, Op, Value, I64};
+use crate::ssa::{Cond, I64, Inst, Op, Value};
 use crate::x64::inst::{Arg, Cc, Kind, Test};
 use crate::x64::regs::{self, Size};
 use iced_x86::Code;
@@ -341,7 +341,10 @@ impl Lower<'_> {
             self.finish(to, raw, width);
             return;
         }
-        if op == Op::Xor && self.is_whole(a) && self.func.as_const(b) == Some(mu_ir::semantics::int::mask(width)) {
+        if op == Op::Xor
+            && self.is_whole(a)
+            && self.func.as_const(b) == Some(mu_ir::semantics::int::mask(width))
+        {
             let size = size_of(ty);
             let a = self.reg(a);
             let code = if size == Size::Q { Code::Not_rm64 } else { Code::Not_rm32 };

@@ -4,7 +4,7 @@
 
 use super::{Address, AddressBase, Lower, O};
 use crate::ssa::eval::width;
-use crate::ssa::{Inst, Op, Ty, Value, I64};
+use crate::ssa::{I64, Inst, Op, Ty, Value};
 use crate::x64::inst::{Arg, Cc, Test};
 use crate::x64::regs::{self, Size};
 use iced_x86::Code;
@@ -27,7 +27,8 @@ impl Lower<'_> {
             let Some((op, args)) = self.func.as_op(value) else { break };
             match op {
                 Op::Offset(bytes) => {
-                    let Some(sum) = i32::try_from(bytes).ok().and_then(|bytes| disp.checked_add(bytes)) else {
+                    let Some(sum) = i32::try_from(bytes).ok().and_then(|bytes| disp.checked_add(bytes))
+                    else {
                         break;
                     };
                     disp = sum;
@@ -57,9 +58,10 @@ impl Lower<'_> {
             }
         }
         let base = match self.func.as_const(value) {
-            Some(bits) if (bits as i64).checked_add(i64::from(disp)).is_some_and(|sum| {
-                i32::try_from(sum).is_ok_and(|sum| sum >= 0)
-            }) =>
+            Some(bits)
+                if (bits as i64)
+                    .checked_add(i64::from(disp))
+                    .is_some_and(|sum| i32::try_from(sum).is_ok_and(|sum| sum >= 0)) =>
             {
                 disp += bits as i32;
                 AddressBase::None
@@ -87,8 +89,12 @@ impl Lower<'_> {
                     (index, disp) = (inner, sum);
                 }
                 Some((Op::Shl, &[inner, amount])) => {
-                    let Some(amount) = self.func.as_const(amount).filter(|&amount| amount <= 3) else { break };
-                    let Some(wider) = stride.checked_mul(1 << amount).filter(|&wider| wider <= 8) else { break };
+                    let Some(amount) = self.func.as_const(amount).filter(|&amount| amount <= 3) else {
+                        break;
+                    };
+                    let Some(wider) = stride.checked_mul(1 << amount).filter(|&wider| wider <= 8) else {
+                        break;
+                    };
                     (index, stride) = (inner, wider);
                 }
                 _ => break,
@@ -189,7 +195,6 @@ impl Lower<'_> {
         }
     }
 
-
     pub(super) fn store(&mut self, inst: Inst) {
         let data = &self.func.insts[inst.index()];
         let Op::Store(order) = data.op else { return };
@@ -222,8 +227,7 @@ impl Lower<'_> {
                 self.x(code, &[O::Mem(address), O::Use(value, size)]);
             }
             (None, RegClass::Float | RegClass::Vector) => {
-                let code =
-                    if bytes == 4 { Code::Movss_xmmm32_xmm } else { Code::Movsd_xmmm64_xmm };
+                let code = if bytes == 4 { Code::Movss_xmmm32_xmm } else { Code::Movsd_xmmm64_xmm };
                 let value = self.reg(value);
                 self.x(code, &[O::Mem(address), O::Use(value, Size::X)]);
             }

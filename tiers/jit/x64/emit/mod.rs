@@ -17,7 +17,10 @@
 //! rbp - …     cells, then spill slots
 //! ```
 
-use super::inst::{Arg, Base, Cc, Goal, Kind, MBlock, Mem, Target, Test, VCode};
+mod jumps;
+mod pseudo;
+
+use super::inst::{Arg, Base, Cc, Goal, Kind, MBlock, Mem, Target, VCode};
 use super::regs::{Size, named};
 use super::replay::PollMaps;
 use crate::code::helpers;
@@ -275,99 +278,6 @@ impl Emit<'_> {
         self.encode(instruction, None);
     }
 
-    // ---- jumps
-
-    fn jump(&mut self, to: MBlock) {
-        let to = self.forward[to as usize];
-        match self.near(to, 2) {
-            Some(distance) => self.raw(&[0xeb, distance as u8]),
-            None if self.is_near_ahead(to) => {
-                self.raw(&[0xeb, 0]);
-                self.short_fixups.push((self.offset() - 1, to));
-            }
-            None => {
-                self.raw(&[0xe9, 0, 0, 0, 0]);
-                self.fixups.push((self.offset() - 4, to));
-            }
-        }
-    }
-
-    fn jump_if(&mut self, cc: Cc, to: MBlock) {
-        let to = self.forward[to as usize];
-        match self.near(to, 2) {
-            Some(distance) => self.raw(&[0x70 + cc as u8, distance as u8]),
-            None if self.is_near_ahead(to) => {
-                self.raw(&[0x70 + cc as u8, 0]);
-                self.short_fixups.push((self.offset() - 1, to));
-            }
-            None => {
-                self.raw(&[0x0f, 0x80 + cc as u8, 0, 0, 0, 0]);
-                self.fixups.push((self.offset() - 4, to));
-            }
-        }
-    }
-
-    /// The distance to a block that was emitted already and is near enough for a short jump of `length` bytes.
-    fn near(&self, to: MBlock, length: u32) -> Option<i8> {
-        let target = self.labels[to as usize]?;
-        i8::try_from(i64::from(target) - i64::from(self.offset() + length)).ok()
-    }
-
-    /// Whether a block that is not emitted yet will be near: counted from the beginning of this block, as far as is known.
-    fn is_near_ahead(&self, to: MBlock) -> bool {
-        let Some(before) = self.before else { return false };
-        let (Some(target), Some(block), Some(now)) =
-            (before[to as usize], before[self.block as usize], self.labels[self.block as usize])
-        else {
-            return false;
-        };
-        let inside = i64::from(self.offset() - now);
-        self.labels[to as usize].is_none() && i64::from(target) - i64::from(block) - inside < 120
-    }
-
-    /// A short jump forward inside an instruction's own code; see [`Emit::land`].
-    fn skip_if(&mut self, cc: Cc) -> u32 {
-        self.raw(&[0x70 + cc as u8, 0]);
-        self.offset()
-    }
-
-    fn skip(&mut self) -> u32 {
-        self.raw(&[0xeb, 0]);
-        self.offset()
-    }
-
-    fn land(&mut self, skip: u32) {
-        let distance = self.offset() - skip;
-        debug_assert!(distance < 128);
-        self.out.bytes[skip as usize - 1] = distance as u8;
-    }
-
-    fn branch(&mut self, test: Test, then: MBlock, other: MBlock) {
-        let (then, other) = (self.forward[then as usize], self.forward[other as usize]);
-        if then == other {
-            return self.jump_unless_next(then);
-        }
-        let (test, then, other) = if then == self.next { (test.negate(), other, then) } else { (test, then, other) };
-        match test {
-            Test::One(cc) => self.jump_if(cc, then),
-            Test::Either(a, b) => {
-                self.jump_if(a, then);
-                self.jump_if(b, then);
-            }
-            Test::Both(a, b) => {
-                self.jump_if(a.negate(), other);
-                self.jump_if(b, then);
-            }
-        }
-        self.jump_unless_next(other);
-    }
-
-    fn jump_unless_next(&mut self, to: MBlock) {
-        if self.forward[to as usize] != self.next {
-            self.jump(to);
-        }
-    }
-
     // ---- function
 
     /// The prologue. Gives the offset of the field that jumps to the slow path, if there is one.
@@ -416,8 +326,13 @@ impl Emit<'_> {
             set_memory(&mut instruction, Register::R15, Register::None, 1, thread::POLL);
             self.encode(instruction, None);
             let source = self.code.insts[inst as usize].source;
-            let mut safepoint =
-                Safepoint { offset: self.offset(), slots: Vec::new(), regs: Vec::new(), landing: None, source };
+            let mut safepoint = Safepoint {
+                offset: self.offset(),
+                slots: Vec::new(),
+                regs: Vec::new(),
+                landing: None,
+                source,
+            };
             for &(alloc, vreg) in polls.get(&inst).into_iter().flatten() {
                 let ty = self.code.ty(vreg);
                 match (alloc.as_reg(), self.slot(alloc)) {
@@ -562,10 +477,12 @@ impl Emit<'_> {
         }
         let mut instruction = Instruction::default();
         instruction.set_code(code);
-        instruction.set_has_lock_prefix(lock && !matches!(
-            code,
-            Code::Xchg_rm8_r8 | Code::Xchg_rm16_r16 | Code::Xchg_rm32_r32 | Code::Xchg_rm64_r64
-        ));
+        instruction.set_has_lock_prefix(
+            lock && !matches!(
+                code,
+                Code::Xchg_rm8_r8 | Code::Xchg_rm16_r16 | Code::Xchg_rm32_r32 | Code::Xchg_rm64_r64
+            ),
+        );
         let mut target = None;
         for (at, &arg) in args.iter().enumerate() {
             let at = at as u32;
@@ -604,7 +521,8 @@ impl Emit<'_> {
 
     /// Sets the memory operand; gives what it is relative to, if it is to the instruction pointer.
     fn memory(&self, instruction: &mut Instruction, mem: Mem, allocs: &[Allocation]) -> Option<Target> {
-        let register = |operand: u8| allocs[operand as usize].as_reg().map_or(Register::None, |reg| named(reg, Size::Q));
+        let register =
+            |operand: u8| allocs[operand as usize].as_reg().map_or(Register::None, |reg| named(reg, Size::Q));
         let index = mem.index.map_or(Register::None, register);
         let base = match mem.base {
             Base::None => Register::None,
@@ -624,7 +542,8 @@ impl Emit<'_> {
         match goal {
             Goal::Func(func) => self.encode(instruction, Some(Target::Cell(func))),
             Goal::Indirect => {
-                let register = |at: usize| allocs[at].as_reg().map_or(Register::None, |reg| named(reg, Size::Q));
+                let register =
+                    |at: usize| allocs[at].as_reg().map_or(Register::None, |reg| named(reg, Size::Q));
                 set_memory(&mut instruction, register(0), register(1), 8, 0);
                 self.encode(instruction, None);
             }
@@ -652,108 +571,6 @@ impl Emit<'_> {
         self.out.safepoints.push(Safepoint { offset, slots, regs: Vec::new(), landing: None, source });
     }
 
-    fn divide(&mut self, size: Size, signed: Option<bool>, rem: bool, allocs: &[Allocation]) {
-        let Some(divisor) = allocs[1].as_reg() else { return };
-        let wide = size == Size::Q;
-        let unary = |emit: &mut Self, code: Code| {
-            let mut instruction = Instruction::default();
-            instruction.set_code(code);
-            instruction.set_op0_kind(OpKind::Register);
-            instruction.set_op0_register(named(divisor, size));
-            emit.encode(instruction, None);
-        };
-        let Some(minus_one) = signed else {
-            self.rr(Code::Xor_r32_rm32, Register::EDX, Register::EDX);
-            return unary(self, if wide { Code::Div_rm64 } else { Code::Div_rm32 });
-        };
-        let skip = minus_one.then(|| {
-            let mut instruction = Instruction::default();
-            instruction.set_code(if wide { Code::Cmp_rm64_imm8 } else { Code::Cmp_rm32_imm8 });
-            instruction.set_op0_kind(OpKind::Register);
-            instruction.set_op0_register(named(divisor, size));
-            instruction.set_op_kind(1, if wide { OpKind::Immediate8to64 } else { OpKind::Immediate8to32 });
-            if wide {
-                instruction.set_immediate8to64(-1);
-            } else {
-                instruction.set_immediate8to32(-1);
-            }
-            self.encode(instruction, None);
-            self.skip_if(Cc::E)
-        });
-        // cqo or cdq
-        self.raw(if wide { &[0x48, 0x99] } else { &[0x99] });
-        unary(self, if wide { Code::Idiv_rm64 } else { Code::Idiv_rm32 });
-        if let Some(skip) = skip {
-            let end = self.skip();
-            self.land(skip);
-            if rem {
-                self.rr(Code::Xor_r32_rm32, Register::EDX, Register::EDX);
-            } else {
-                self.raw(if wide { &[0x48, 0xf7, 0xd8] } else { &[0xf7, 0xd8] });
-            }
-            self.land(end);
-        }
-    }
-
-    fn select_fp(&mut self, test: Test, allocs: &[Allocation]) {
-        let (Some(to), Some(yes)) = (allocs[0].as_reg(), allocs[2].as_reg()) else { return };
-        let (to, yes) = (named(to, Size::X), named(yes, Size::X));
-        match test {
-            Test::One(cc) => {
-                let end = self.skip_if(cc.negate());
-                self.rr(Code::Movaps_xmm_xmmm128, to, yes);
-                self.land(end);
-            }
-            Test::Both(a, b) => {
-                let (first, second) = (self.skip_if(a.negate()), self.skip_if(b.negate()));
-                self.rr(Code::Movaps_xmm_xmmm128, to, yes);
-                self.land(first);
-                self.land(second);
-            }
-            Test::Either(a, b) => {
-                let (take, end) = (self.skip_if(a), self.skip_if(b.negate()));
-                self.land(take);
-                self.rr(Code::Movaps_xmm_xmmm128, to, yes);
-                self.land(end);
-            }
-        }
-    }
-
-    /// ```text
-    ///     cvttsd2si to, x         gives the least number when x is out of range or NaN
-    ///     cmp to, 1; jno end      which is the one number that overflows here
-    ///     ucomisd x, x; mov to, 0; jp end
-    ///     movq to, x; not to; shr to, 63; add to, least - … : the greatest number for x > 0, the least for x < 0
-    /// ```
-    fn f64_to_si(&mut self, allocs: &[Allocation]) {
-        let (Some(to), Some(from)) = (allocs[0].as_reg(), allocs[1].as_reg()) else { return };
-        let (to64, to32, x) = (named(to, Size::Q), named(to, Size::D), named(from, Size::X));
-        self.rr(Code::Cvttsd2si_r64_xmmm64, to64, x);
-        self.immediate(Code::Cmp_rm64_imm8, to64, OpKind::Immediate8to64, 1);
-        // jno
-        self.raw(&[0x71, 0]);
-        let in_range = self.offset();
-        self.rr(Code::Ucomisd_xmm_xmmm64, x, x);
-        self.immediate(Code::Mov_r32_imm32, to32, OpKind::Immediate32, 0);
-        let nan = self.skip_if(Cc::P);
-        // Sign of x: 0 gives the greatest number (0 - 1 with the top bit cleared), 1 the least.
-        self.rr(Code::Movq_rm64_xmm, to64, x);
-        self.immediate(Code::Sar_rm64_imm8, to64, OpKind::Immediate8, 63);
-        // 0 or -1; flipping all bits but the top one of the complement: 0 -> 0x7fff…, -1 -> 0x8000…
-        self.immediate(Code::Btc_rm64_imm8, to64, OpKind::Immediate8, 63);
-        self.raw_not(to64);
-        self.land(nan);
-        self.land(in_range);
-    }
-
-    fn raw_not(&mut self, register: Register) {
-        let mut instruction = Instruction::default();
-        instruction.set_code(Code::Not_rm64);
-        instruction.set_op0_kind(OpKind::Register);
-        instruction.set_op0_register(register);
-        self.encode(instruction, None);
-    }
-
     fn immediate(&mut self, code: Code, register: Register, kind: OpKind, value: i64) {
         let mut instruction = Instruction::default();
         instruction.set_code(code);
@@ -767,45 +584,6 @@ impl Emit<'_> {
             _ => instruction.set_immediate32(value as u32),
         }
         self.encode(instruction, None);
-    }
-
-    fn jump_table(&mut self, table: u32, allocs: &[Allocation]) {
-        let (Some(index), Some(offset), Some(base)) =
-            (allocs[0].as_reg(), allocs[1].as_reg(), allocs[2].as_reg())
-        else {
-            return;
-        };
-        let entries = &self.code.tables[table as usize];
-        let count = entries.len() as i64;
-        let default = self.default_of(table);
-        self.immediate(Code::Cmp_rm64_imm32, named(index, Size::Q), OpKind::Immediate32to64, count);
-        self.jump_if(Cc::Ae, default);
-        let mut lea = Instruction::default();
-        lea.set_code(Code::Lea_r64_m);
-        lea.set_op0_kind(OpKind::Register);
-        lea.set_op0_register(named(base, Size::Q));
-        lea.set_op_kind(1, OpKind::Memory);
-        self.encode(lea, Some(Target::Table(table)));
-        let mut load = Instruction::default();
-        load.set_code(Code::Movsxd_r64_rm32);
-        load.set_op0_kind(OpKind::Register);
-        load.set_op0_register(named(offset, Size::Q));
-        load.set_op_kind(1, OpKind::Memory);
-        set_memory(&mut load, named(base, Size::Q), named(index, Size::Q), 4, 0);
-        self.encode(load, None);
-        self.rr(Code::Add_r64_rm64, named(base, Size::Q), named(offset, Size::Q));
-        let mut jump = Instruction::default();
-        jump.set_code(Code::Jmp_rm64);
-        jump.set_op0_kind(OpKind::Register);
-        jump.set_op0_register(named(base, Size::Q));
-        self.encode(jump, None);
-    }
-
-    /// The default of a jump table: the first successor of its block.
-    fn default_of(&self, table: u32) -> MBlock {
-        let is_it = |inst: u32| matches!(self.code.insts[inst as usize].kind, Kind::JumpTable(number) if number == table);
-        let block = self.code.blocks.iter().find(|block| block.insts.end > 0 && is_it(block.insts.end - 1));
-        block.map_or(0, |block| block.succs[0].index() as MBlock)
     }
 
     // ---- the end
@@ -894,4 +672,3 @@ fn check_encoding(instruction: &Instruction, bytes: &[u8], rip: u64) {
         && decoded.has_lock_prefix() == instruction.has_lock_prefix();
     debug_assert!(same, "encoded {instruction:?}, decoded {decoded:?}");
 }
-
