@@ -113,3 +113,73 @@ fn polls_are_taken_in_prologues_and_loops() {
         assert_eq!(bench.machine.area.polls, 2);
     }
 }
+
+/// Dividend and divisor in one register, shifted value and amount too: what two-register instructions want apart.
+#[test]
+fn one_value_as_both_operands() {
+    let mut text = TYPES.to_owned();
+    for op in ["SDIV", "SREM", "UDIV", "UREM", "SHL", "LSHR", "ASHR", "MUL", "SUB", "XOR"] {
+        text += &format!(
+            ".funcdef @{op} VERSION %v1 <@binary> {{
+                %entry(<@i64> %a <@i64> %b):
+                    %r = {op} <@i64> %a %a
+                    %s = ADD <@i64> %r %b
+                    %t = ADD <@i64> %s %a
+                    RET %t
+            }}"
+        );
+    }
+    let expected = |op: &str, a: u64| match op {
+        "SDIV" | "UDIV" => 1,
+        "SREM" | "UREM" | "SUB" | "XOR" => 0,
+        "SHL" => a << (a & 63),
+        "LSHR" => a >> (a & 63),
+        "ASHR" => ((a as i64) >> (a & 63)) as u64,
+        _ => a.wrapping_mul(a),
+    };
+    for cpu in [crate::x64::lower::Cpu::BASELINE, crate::x64::lower::Cpu::detect()] {
+        for effort in [crate::x64::regalloc::Effort::Best, crate::x64::regalloc::Effort::Fast] {
+            let settings = crate::Settings { cpu, effort, optimize: false, ..crate::Settings::default() };
+            let mut bench = Bench::with(&text, settings);
+            bench.compile();
+            for op in ["SDIV", "SREM", "UDIV", "UREM", "SHL", "LSHR", "ASHR", "MUL", "SUB", "XOR"] {
+                for a in [1, 3, 63, 64, u64::MAX, 1 << 63] {
+                    let got = bench.call(&format!("@{op}"), &[a, 5]);
+                    let sum = expected(op, a).wrapping_add(5).wrapping_add(a);
+                    assert_eq!(got, (Status::Returned, vec![sum]), "{op} {a}");
+                }
+            }
+        }
+    }
+}
+
+/// A function of thousands of blocks compiles in time that is not quadratic in any visible way.
+#[test]
+fn a_long_function() {
+    let mut text = TYPES.to_owned();
+    text += ".funcdef @long VERSION %v1 <@binary> { %entry(<@i64> %a <@i64> %b): BRANCH %b0(%a %b)";
+    let count = 300;
+    for at in 0..count {
+        text += &format!(
+            "%b{at}(<@i64> %a <@i64> %b):
+                %c = SLT <@i64> %a %b
+                BRANCH2 %c %l{at}(%a %b) %r{at}(%a %b)
+            %l{at}(<@i64> %a <@i64> %b):
+                %x = ADD <@i64> %a @1
+                BRANCH %b{next}(%x %b)
+            %r{at}(<@i64> %a <@i64> %b):
+                %y = SUB <@i64> %b @2
+                BRANCH %b{next}(%y %a)",
+            next = at + 1
+        );
+    }
+    text += &format!("%b{count}(<@i64> %a <@i64> %b): %r = XOR <@i64> %a %b RET %r }}");
+    let settings = crate::Settings { effort: crate::x64::regalloc::Effort::Fast, ..crate::Settings::default() };
+    let mut bench = Bench::with(&text, settings);
+    bench.compile();
+    let (mut a, mut b) = (10i64, 20i64);
+    for _ in 0..count {
+        (a, b) = if a < b { (a + 1, b) } else { (b - 2, a) };
+    }
+    assert_eq!(bench.call("@long", &[10, 20]), (Status::Returned, vec![(a ^ b) as u64]));
+}

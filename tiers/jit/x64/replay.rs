@@ -14,7 +14,7 @@ use super::inst::{Kind, VCode};
 use hashbrown::HashMap;
 use regalloc2::{Allocation, Edit, Inst, InstOrEdit, OperandKind, OperandPos, Output, PReg, SpillSlot, VReg};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a location holds: virtual registers, by number.
 type Held = SmallVec<[u32; 2]>;
@@ -92,8 +92,9 @@ impl Replay<'_> {
     fn solve(&self) -> Vec<Option<State>> {
         let mut at_entry: Vec<Option<State>> = vec![None; self.code.blocks.len()];
         at_entry[0] = Some(State::new());
-        let mut work = vec![0usize];
-        while let Some(block) = work.pop() {
+        // In the order of blocks: then nearly all predecessors are done before a block, and few are done twice.
+        let mut work = BTreeSet::from([0usize]);
+        while let Some(block) = work.pop_first() {
             let Some(mut state) = at_entry[block].clone() else { continue };
             let done = self.run(block, &mut state, |_, _| Ok(()));
             debug_assert!(done.is_ok());
@@ -108,7 +109,7 @@ impl Replay<'_> {
                     }
                 };
                 if changed {
-                    work.push(succ.index());
+                    work.insert(succ.index());
                 }
             }
         }
