@@ -2,6 +2,7 @@
 
 use super::map::Compiled;
 use crate::ssa::print::ty_name;
+use crate::x64::emit::KeptAt;
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 use std::fmt::Write;
 
@@ -35,9 +36,18 @@ pub fn listing(compiled: &Compiled, bytes: &[u8]) -> String {
                 .iter()
                 .map(|(offset, ty)| format!("[rbp{offset:+}] {}", ty_name(*ty)))
                 .collect();
+            let kept: Vec<String> = safepoint
+                .kept
+                .iter()
+                .map(|kept| match kept {
+                    KeptAt::Slot(offset, ty) => format!("[rbp{offset:+}] {}", ty_name(*ty)),
+                    KeptAt::Const(bits, ty) => format!("{bits:#x} {}", ty_name(*ty)),
+                })
+                .collect();
+            let kept = if kept.is_empty() { String::new() } else { format!(", keeps ({})", kept.join(", ")) };
             let landing =
                 safepoint.landing.map_or(String::new(), |landing| format!(", exception to {landing:x}"));
-            let _ = writeln!(out, "                ; map {{{}}}{landing}", slots.join(", "));
+            let _ = writeln!(out, "                ; map {{{}}}{kept}{landing}", slots.join(", "));
         }
     }
     out

@@ -78,10 +78,9 @@ impl Importer<'_> {
     }
 
     pub(super) fn call(&mut self, inst: &Inst<Linked>) -> Done {
-        if inst.keepalives.is_some() {
-            return Err(Unsupported::Form(inst.op, "KEEPALIVE"));
-        }
-        let (callee, args) = self.callee(inst)?;
+        let (callee, mut args) = self.callee(inst)?;
+        let kept = self.arguments(inst.keepalives.as_deref().unwrap_or(&[]))?;
+        args.extend_from_slice(&kept);
         let rets = self.program.types.sig(inst.sigs[0]).rets.clone();
         let mut types: SmallVec<[Ty; 4]> = SmallVec::new();
         let mut counts: SmallVec<[usize; 4]> = SmallVec::new();
@@ -91,6 +90,7 @@ impl Importer<'_> {
             types.extend(leaves);
         }
         let call = self.func.make_inst(Op::Call(callee), &args, &types, self.source);
+        self.func.insts[call.index()].kept = kept.len() as u32;
         let mut results = self.func.insts[call.index()].results.clone().into_iter();
         for (&var, &count) in inst.results.iter().zip(&counts) {
             let leaves: Leaves = results.by_ref().take(count).collect();

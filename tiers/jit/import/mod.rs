@@ -52,6 +52,9 @@ pub struct Input<'a> {
 /// Values of more leaves than this stay with the interpreter: code for them would be one move per leaf.
 const LEAVES_MAX: usize = 256;
 
+/// Versions of more instructions than this stay with the interpreter: some of the work grows faster than the code.
+const INSTRUCTIONS_MAX: usize = 100_000;
+
 /// Imports a function version.
 ///
 /// # Errors
@@ -78,6 +81,9 @@ pub fn import(input: Input<'_>, version: FuncVerId) -> Result<Func, Unsupported>
             importer.func.sources.push((number as u32, at as u32));
             importer.source = importer.func.sources.len() as u32 - 1;
             importer.inst(inst, number)?;
+            if importer.func.insts.len() + importer.func.value_count() > INSTRUCTIONS_MAX {
+                return Err(Unsupported::TooLong);
+            }
         }
     }
     Ok(importer.func)

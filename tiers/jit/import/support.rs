@@ -17,6 +17,8 @@ pub enum Unsupported {
     Form(Op, &'static str),
     /// A value with too many leaves.
     LargeValue,
+    /// A version with too many instructions.
+    TooLong,
     /// The native value of an exposed function.
     ExposedFunction,
     /// Arguments or results that do not fit the transfer area.
@@ -36,6 +38,7 @@ impl fmt::Display for Unsupported {
             Unsupported::Comm(comm) => f.write_str(comm.name()),
             Unsupported::Form(op, what) => write!(f, "{}: {what}", op.mnemonic()),
             Unsupported::LargeValue => f.write_str("a value with too many leaves"),
+            Unsupported::TooLong => f.write_str("a version with too many instructions"),
             Unsupported::ExposedFunction => f.write_str("the native value of an exposed function"),
             Unsupported::TransferArea => f.write_str("too many arguments or results"),
             Unsupported::Frame => f.write_str("a frame that is too large"),

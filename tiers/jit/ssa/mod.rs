@@ -323,6 +323,8 @@ pub struct InstData {
     pub op: Op,
     /// Operands.
     pub args: Args,
+    /// How many of the operands, the last ones, a call only keeps alive (KEEPALIVE).
+    pub kept: u32,
     /// Results.
     pub results: SmallVec<[Value; 1]>,
     /// The Mu instruction it comes from, by [`Func::sources`].
@@ -624,7 +626,7 @@ impl Func {
             .enumerate()
             .map(|(n, &ty)| self.add_value(ty, Def::Inst(inst, n as u32)))
             .collect();
-        self.insts.push(InstData { op, args: args.into(), results, source });
+        self.insts.push(InstData { op, args: args.into(), kept: 0, results, source });
         inst
     }
 

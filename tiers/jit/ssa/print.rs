@@ -95,7 +95,9 @@ impl Display for Show<'_, &InstData> {
             let comma = if n + 1 < data.results.len() { ", " } else { " = " };
             write!(f, "{result:?}: {}{comma}", ty_name(func.ty(result)))?;
         }
-        write!(f, "{}{}", op_name(data.op), Show(func, &data.args[..]))
+        let (args, kept) = data.args.split_at(data.args.len() - data.kept as usize);
+        write!(f, "{}{}", op_name(data.op), Show(func, args))?;
+        if kept.is_empty() { Ok(()) } else { write!(f, " keepalive{}", Show(func, kept)) }
     }
 }
 

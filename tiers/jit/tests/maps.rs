@@ -5,6 +5,7 @@ use crate::code::map::CodeMap;
 use crate::code::stubs::Status;
 use crate::thread_area::ThreadArea;
 use crate::x64::regalloc::{Effort, Workspace};
+use crate::x64::emit::KeptAt;
 use crate::x64::{layout, lower, regalloc, replay};
 use crate::{Settings, import, opt, ssa};
 use mu_ir::ids::FuncVerId;
@@ -63,6 +64,18 @@ const PROGRAM: &str = "
         RET (%first %second %i)
     %no(<@ref> %first <@ref> %second <@i64> %i):
         RET (%second %first %i)
+}
+
+// Everything a KEEPALIVE clause can name: live, dead, constant, floating point, twice.
+.typedef @double = double
+.const @half <@double> = 0.5d
+.funcsig @keepalive.sig = (@ref @i64 @double) -> (@i64)
+.funcdef @keepalive VERSION %v1 <@keepalive.sig> {
+    %entry(<@ref> %a <@i64> %b <@double> %c):
+        BRANCH %kept(%a %b %c @half @1)
+    %kept(<@ref> %a <@i64> %b <@double> %c <@double> %half <@i64> %one):
+        CALL <@nothing> @collect () KEEPALIVE (%c %a %b %half %one %a)
+        RET %b
 }
 
 // A frame below holds references while the one above collects.
@@ -152,6 +165,37 @@ fn references_follow_their_objects() {
 }
 
 /// The allocated code of a version, and whether the checker is content when an entry of a map is left out.
+/// The keep-alive variables of the frame that called, as text, into the thread's first results.
+extern "C" fn look(area: *mut ThreadArea, frame: u64) {
+    // SAFETY: as in `collect`.
+    unsafe {
+        let map = &*ptr::with_exposed_provenance::<CodeMap>((*area).code_map as usize);
+        let record = ptr::with_exposed_provenance::<u64>(frame as usize);
+        let (caller, return_pc) = (*record, *record.add(1));
+        let safepoint = map.find(return_pc).and_then(|function| function.safepoint(return_pc)).expect("a safepoint");
+        for (number, kept) in safepoint.kept.iter().enumerate() {
+            (*area).transfer[number] = match kept {
+                KeptAt::Slot(offset, _) => {
+                    *ptr::with_exposed_provenance::<u64>((caller as i64 + i64::from(*offset)) as usize)
+                }
+                KeptAt::Const(bits, _) => *bits,
+            };
+        }
+    }
+}
+
+#[test]
+fn keepalive_variables_are_found() {
+    for effort in [Effort::Best, Effort::Fast] {
+        let mut bench = bench(Settings { effort, ..Settings::default() });
+        let func = bench.func("@collect");
+        bench.jit.host_function(func, look).expect("room");
+        let (c, half) = (1.25f64.to_bits(), 0.5f64.to_bits());
+        assert_eq!(bench.call("@keepalive", &[0x1000, 42, c]), (Status::Returned, vec![42]));
+        assert_eq!(bench.machine.area.transfer[..6], [c, 0x1000, 42, half, 1, 0x1000]);
+    }
+}
+
 #[test]
 fn a_missing_map_entry_is_found() {
     let bench = Bench::load(PROGRAM);
@@ -175,6 +219,9 @@ fn a_missing_map_entry_is_found() {
             let count = broken.insts[inst].count;
             broken.operands.swap(at + entry, at + count as usize - 1);
             broken.insts[inst].count -= 1;
+            if !code.operands_of(inst)[entry].vreg().class().eq(&regalloc2::RegClass::Int) {
+                continue;
+            }
             let output =
                 regalloc::allocate(&broken, Effort::Best, &mut Workspace::default()).expect("registers");
             assert!(replay::check(&broken, &output).is_err(), "version {version}, instruction {inst}");

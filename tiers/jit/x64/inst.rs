@@ -148,6 +148,15 @@ pub enum Goal {
     Indirect,
 }
 
+/// A leaf of a keep-alive variable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// An operand of the call, on the stack.
+    Operand(u16),
+    /// A constant.
+    Const(u64, Ty),
+}
+
 /// What a machine instruction is.
 #[derive(Clone, Debug)]
 pub enum Kind {
@@ -189,6 +198,8 @@ pub enum Kind {
         normal: Option<MBlock>,
         /// How many of the operands belong to the call itself.
         own: u16,
+        /// The leaves of the keep-alive variables.
+        kept: Vec<Kept>,
     },
     /// A call of a helper.
     Help(Helper),

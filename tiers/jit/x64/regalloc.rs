@@ -19,7 +19,7 @@ use super::lower::stack_use;
 use super::regs;
 use crate::import::Unsupported;
 use regalloc2::{
-    Algorithm, Block, Function, Inst, InstRange, Operand, OperandKind, Output, PRegSet, RegClass,
+    Algorithm, Block, Function, Inst, InstRange, Operand, OperandConstraint, OperandKind, Output, PRegSet, RegClass,
     RegallocOptions, VReg,
 };
 
@@ -244,13 +244,16 @@ pub fn add_stack_maps(code: &mut VCode) {
             let inst = inst as usize;
             if matches!(code.insts[inst].kind, Kind::Call { .. }) {
                 let mut operands = code.operands_of(inst).to_vec();
-                let defs: Vec<VReg> = operands
+                // Results are no roots yet, and keep-alive variables have their use already.
+                let done: Vec<VReg> = operands
                     .iter()
-                    .filter(|operand| operand.kind() == OperandKind::Def)
+                    .filter(|operand| {
+                        operand.kind() == OperandKind::Def || operand.constraint() == OperandConstraint::Stack
+                    })
                     .map(|operand| operand.vreg())
                     .collect();
                 let live_refs = live.iter().map(|number| liveness.refs[number]);
-                operands.extend(live_refs.filter(|vreg| !defs.contains(vreg)).map(stack_use));
+                operands.extend(live_refs.filter(|vreg| !done.contains(vreg)).map(stack_use));
                 code.insts[inst].first = code.operands.len() as u32;
                 code.insts[inst].count = operands.len() as u32;
                 code.operands.extend(operands);

@@ -20,7 +20,7 @@
 mod jumps;
 mod pseudo;
 
-use super::inst::{Arg, Base, Cc, Goal, Kind, MBlock, Mem, Target, VCode};
+use super::inst::{Arg, Base, Cc, Goal, Kept, Kind, MBlock, Mem, Target, VCode};
 use super::regs::{Size, named};
 use super::replay::PollMaps;
 use crate::code::helpers;
@@ -52,6 +52,15 @@ pub struct Reloc {
     pub target: RelocTarget,
 }
 
+/// Where a leaf of a keep-alive variable is while its frame waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptAt {
+    /// In the frame, at this distance from rbp.
+    Slot(i32, Ty),
+    /// Known beforehand.
+    Const(u64, Ty),
+}
+
 /// A place where other code can run while this frame waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Safepoint {
@@ -59,6 +68,8 @@ pub struct Safepoint {
     pub offset: u32,
     /// The references of the frame: offset from rbp, kind.
     pub slots: Vec<(i32, Ty)>,
+    /// The leaves of the keep-alive variables, in order.
+    pub kept: Vec<KeptAt>,
     /// The references in registers, by hardware number: at a poll, whose slow path saves them.
     pub regs: Vec<(u8, Ty)>,
     /// Where an exception continues, by offset.
@@ -329,6 +340,7 @@ impl Emit<'_> {
             let mut safepoint = Safepoint {
                 offset: self.offset(),
                 slots: Vec::new(),
+                kept: Vec::new(),
                 regs: Vec::new(),
                 landing: None,
                 source,
@@ -428,9 +440,9 @@ impl Emit<'_> {
             Kind::Jump(to) => self.jump_unless_next(*to),
             Kind::Branch { test, then, other } => self.branch(*test, *then, *other),
             Kind::JumpTable(table) => self.jump_table(*table, allocs),
-            Kind::Call { goal, landing, normal, own } => {
+            Kind::Call { goal, landing, normal, own, kept } => {
                 self.call(*goal, allocs);
-                self.safepoint(inst, *own as usize, *landing);
+                self.safepoint(inst, *own as usize, kept, *landing);
                 if let Some(normal) = normal {
                     self.jump_unless_next(*normal);
                 }
@@ -555,20 +567,28 @@ impl Emit<'_> {
     }
 
     /// Notes the map of the call that was just emitted.
-    fn safepoint(&mut self, inst: Inst, own: usize, landing: Option<MBlock>) {
-        let allocs = &self.output.inst_allocs(inst)[own..];
-        let operands = &self.code.operands_of(inst.index())[own..];
-        let slots = operands
-            .iter()
-            .zip(allocs)
-            .filter_map(|(operand, &alloc)| Some((self.slot(alloc)?, self.code.ty(operand.vreg()))))
-            .collect();
+    fn safepoint(&mut self, inst: Inst, own: usize, kept: &[Kept], landing: Option<MBlock>) {
+        let (allocs, operands) = (self.output.inst_allocs(inst), self.code.operands_of(inst.index()));
+        let place = |at: usize| {
+            let slot = self.slot(allocs[at]);
+            debug_assert!(slot.is_some(), "a value that lives across a call is not on the stack");
+            (slot.unwrap_or(0), self.code.ty(operands[at].vreg()))
+        };
+        let slots = (own..operands.len()).map(place).filter(|(_, ty)| ty.is_root()).collect();
+        let kept = kept.iter().map(|kept| match *kept {
+            Kept::Operand(at) => {
+                let (slot, ty) = place(usize::from(at));
+                KeptAt::Slot(slot, ty)
+            }
+            Kept::Const(bits, ty) => KeptAt::Const(bits, ty),
+        });
+        let kept = kept.collect();
         if let Some(landing) = landing {
             self.landings.push((self.out.safepoints.len(), landing));
         }
         let source = self.code.insts[inst.index()].source;
         let offset = self.offset();
-        self.out.safepoints.push(Safepoint { offset, slots, regs: Vec::new(), landing: None, source });
+        self.out.safepoints.push(Safepoint { offset, slots, kept, regs: Vec::new(), landing: None, source });
     }
 
     fn immediate(&mut self, code: Code, register: Register, kind: OpKind, value: i64) {

@@ -1,10 +1,10 @@
 //! Control: the ends of blocks, calls, the entry.
 
-use super::{Address, Lower, O};
+use super::{Address, Lower, O, stack_use};
 use crate::import::Unsupported;
 use crate::ssa::{Block, Callee, Edge, Func, Helper, Inst, Terminator, Value};
 use crate::thread_area as thread;
-use crate::x64::inst::{Goal, Kind, MBlock, Target, Test};
+use crate::x64::inst::{Goal, Kept, Kind, MBlock, Target, Test};
 use crate::x64::regs::{self, Passed, Size, convention};
 use iced_x86::Code;
 use mu_rt::layout::LeafKind;
@@ -185,7 +185,8 @@ impl Lower<'_> {
         let data = &self.func.insts[inst.index()];
         let crate::ssa::Op::Call(callee) = data.op else { return Ok(()) };
         self.vcode.has_calls = true;
-        let (goal, mut operands, args) = self.goal(callee, &data.args);
+        let (args, kept) = data.args.split_at(data.args.len() - data.kept as usize);
+        let (goal, mut operands, args) = self.goal(callee, args);
         operands.extend(self.pass(args)?);
         let (defs, loads) = self.receive(&data.results)?;
         if ends.is_some() && !loads.is_empty() {
@@ -202,13 +203,34 @@ impl Lower<'_> {
         }
         operands.extend(defs);
         let own = operands.len() as u16;
+        let kept = self.keep(kept, &mut operands);
         let (normal, landing) = match ends {
             None => (None, None),
             Some((normal, exc)) => (Some(self.succ(normal)), Some(self.succ(exc))),
         };
-        self.add(Kind::Call { goal, landing, normal, own }, &operands, clobbers);
+        self.add(Kind::Call { goal, landing, normal, own, kept }, &operands, clobbers);
         self.load_transferred(&loads);
         Ok(())
+    }
+
+    /// Keep-alive variables as uses on the stack, one per register.
+    fn keep(&mut self, values: &[Value], operands: &mut Operands) -> Vec<Kept> {
+        let first = operands.len();
+        let mut kept = Vec::with_capacity(values.len());
+        for &value in values {
+            if let Some(bits) = self.func.as_const(value) {
+                kept.push(Kept::Const(bits, self.ty(value)));
+                continue;
+            }
+            let vreg = self.vreg_of(value);
+            let known = operands[first..].iter().position(|operand| operand.vreg() == vreg);
+            let at = first + known.unwrap_or(operands.len() - first);
+            if known.is_none() {
+                operands.push(stack_use(vreg));
+            }
+            kept.push(Kept::Operand(at as u16));
+        }
+        kept
     }
 
     pub(super) fn landing(&mut self, inst: Inst) {
