@@ -5,6 +5,7 @@
 //! entries (irreducible) has back edges without a dominating head: those make no [`Loop`], which only costs speed.
 
 use super::{Block, Func, Terminator};
+use std::cell::OnceCell;
 
 /// A natural loop.
 #[derive(Clone, Debug)]
@@ -26,8 +27,8 @@ pub struct Graph {
     preds: Lists,
     /// Position in `order`; `u32::MAX` for unreachable blocks.
     position: Vec<u32>,
-    /// Immediate dominator.
-    idom: Vec<Block>,
+    /// Immediate dominators; found when first asked for.
+    idom: OnceCell<Vec<Block>>,
 }
 
 /// A list of blocks per block, all in one piece of memory.
@@ -44,14 +45,12 @@ impl Lists {
 }
 
 impl Graph {
-    /// Computes order, predecessors and dominators.
+    /// Computes order and predecessors.
     pub fn new(func: &Func) -> Graph {
         let succs = successors(func);
         let (order, position) = reverse_postorder(&succs, func.blocks.len());
         let preds = turn_round(&succs, &order);
-        let mut graph = Graph { order, succs, preds, position, idom: vec![Func::ENTRY; func.blocks.len()] };
-        graph.dominators();
-        graph
+        Graph { order, succs, preds, position, idom: OnceCell::new() }
     }
 
     /// Predecessors; one that reaches the block by several edges appears once per edge.
@@ -64,36 +63,41 @@ impl Graph {
         self.succs.of(block)
     }
 
-    fn dominators(&mut self) {
-        let mut known = vec![false; self.idom.len()];
+    fn idoms(&self) -> &[Block] {
+        self.idom.get_or_init(|| self.dominators())
+    }
+
+    fn dominators(&self) -> Vec<Block> {
+        let mut idom = vec![Func::ENTRY; self.position.len()];
+        let mut known = vec![false; self.position.len()];
         known[0] = true;
         let mut changed = true;
         while changed {
             changed = false;
-            for at in 1..self.order.len() {
-                let block = self.order[at];
+            for &block in &self.order[1..] {
                 let mut best: Option<Block> = None;
-                for &pred in self.preds.of(block) {
+                for &pred in self.preds(block) {
                     if known[pred.index()] {
-                        best = Some(best.map_or(pred, |other| self.meet(other, pred)));
+                        best = Some(best.map_or(pred, |other| self.meet(&idom, other, pred)));
                     }
                 }
                 let best = best.unwrap_or(Func::ENTRY);
-                if !known[block.index()] || self.idom[block.index()] != best {
+                if !known[block.index()] || idom[block.index()] != best {
                     known[block.index()] = true;
-                    self.idom[block.index()] = best;
+                    idom[block.index()] = best;
                     changed = true;
                 }
             }
         }
+        idom
     }
 
-    fn meet(&self, mut a: Block, mut b: Block) -> Block {
+    fn meet(&self, idom: &[Block], mut a: Block, mut b: Block) -> Block {
         while a != b {
             if self.position[a.index()] > self.position[b.index()] {
-                a = self.idom[a.index()];
+                a = idom[a.index()];
             } else {
-                b = self.idom[b.index()];
+                b = idom[b.index()];
             }
         }
         a
@@ -111,42 +115,34 @@ impl Graph {
 
     /// The immediate dominator; of the entry block, itself.
     pub fn idom(&self, block: Block) -> Block {
-        self.idom[block.index()]
+        self.idoms()[block.index()]
     }
 
     /// Whether every way to `b` passes `a` (both reachable).
     pub fn dominates(&self, a: Block, mut b: Block) -> bool {
+        let idom = self.idoms();
         while self.position[b.index()] > self.position[a.index()] {
-            b = self.idom[b.index()];
+            b = idom[b.index()];
         }
         a == b
-    }
-
-    /// The children of each block in the dominator tree, in reverse postorder.
-    pub fn dominator_children(&self) -> Vec<Vec<Block>> {
-        let mut children = vec![Vec::new(); self.idom.len()];
-        for &block in &self.order[1..] {
-            children[self.idom(block).index()].push(block);
-        }
-        children
     }
 
     /// Natural loops, inner ones after the loops around them, and for each block its innermost loop.
     pub fn loops(&self) -> (Vec<Loop>, Vec<Option<usize>>) {
         let mut loops: Vec<Loop> = Vec::new();
-        let mut inner: Vec<Option<usize>> = vec![None; self.idom.len()];
+        let mut inner: Vec<Option<usize>> = vec![None; self.position.len()];
         // Heads in reverse postorder: an outer loop's head comes before an inner one's.
         for &head in &self.order {
             let mut work: Vec<Block> = self
                 .preds(head)
                 .iter()
                 .copied()
-                .filter(|&pred| self.is_reachable(pred) && self.dominates(head, pred))
+                .filter(|&pred| self.position(pred) >= self.position(head) && self.dominates(head, pred))
                 .collect();
             if work.is_empty() {
                 continue;
             }
-            let mut member = vec![false; self.idom.len()];
+            let mut member = vec![false; self.position.len()];
             member[head.index()] = true;
             while let Some(block) = work.pop() {
                 if !std::mem::replace(&mut member[block.index()], true) {
@@ -167,7 +163,7 @@ impl Graph {
     /// For each block, whether it lies on any cycle, irreducible ones included.
     pub fn on_cycle(&self) -> Vec<bool> {
         // A block is on a cycle exactly when its strongly connected component has an edge inside (Tarjan, iterative).
-        let count = self.idom.len();
+        let count = self.position.len();
         let (mut index, mut low) = (vec![u32::MAX; count], vec![0u32; count]);
         let (mut on_stack, mut stack, mut next) = (vec![false; count], Vec::new(), 0u32);
         let mut cyclic = vec![false; count];

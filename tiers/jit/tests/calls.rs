@@ -174,7 +174,8 @@ fn a_long_function() {
         );
     }
     text += &format!("%b{count}(<@i64> %a <@i64> %b): %r = XOR <@i64> %a %b RET %r }}");
-    let settings = crate::Settings { effort: crate::x64::regalloc::Effort::Fast, ..crate::Settings::default() };
+    let settings =
+        crate::Settings { effort: crate::x64::regalloc::Effort::Fast, ..crate::Settings::default() };
     let mut bench = Bench::with(&text, settings);
     bench.compile();
     let (mut a, mut b) = (10i64, 20i64);

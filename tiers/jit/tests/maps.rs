@@ -4,8 +4,8 @@ use super::support::Bench;
 use crate::code::map::CodeMap;
 use crate::code::stubs::Status;
 use crate::thread_area::ThreadArea;
-use crate::x64::regalloc::{Effort, Workspace};
 use crate::x64::emit::KeptAt;
+use crate::x64::regalloc::{Effort, Workspace};
 use crate::x64::{layout, lower, regalloc, replay};
 use crate::{Settings, import, opt, ssa};
 use mu_ir::ids::FuncVerId;
@@ -172,7 +172,8 @@ extern "C" fn look(area: *mut ThreadArea, frame: u64) {
         let map = &*ptr::with_exposed_provenance::<CodeMap>((*area).code_map as usize);
         let record = ptr::with_exposed_provenance::<u64>(frame as usize);
         let (caller, return_pc) = (*record, *record.add(1));
-        let safepoint = map.find(return_pc).and_then(|function| function.safepoint(return_pc)).expect("a safepoint");
+        let safepoint =
+            map.find(return_pc).and_then(|function| function.safepoint(return_pc)).expect("a safepoint");
         for (number, kept) in safepoint.kept.iter().enumerate() {
             (*area).transfer[number] = match kept {
                 KeptAt::Slot(offset, _) => {

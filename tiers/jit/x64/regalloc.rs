@@ -19,8 +19,8 @@ use super::lower::stack_use;
 use super::regs;
 use crate::import::Unsupported;
 use regalloc2::{
-    Algorithm, Block, Function, Inst, InstRange, Operand, OperandConstraint, OperandKind, Output, PRegSet, RegClass,
-    RegallocOptions, VReg,
+    Algorithm, Block, Function, Inst, InstRange, Operand, OperandConstraint, OperandKind, Output, PRegSet,
+    RegClass, RegallocOptions, VReg,
 };
 
 /// Which allocator.
