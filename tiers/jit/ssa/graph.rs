@@ -129,6 +129,11 @@ impl Graph {
 
     /// Natural loops, inner ones after the loops around them, and for each block its innermost loop.
     pub fn loops(&self) -> (Vec<Loop>, Vec<Option<usize>>) {
+        self.loops_by(|_| true)
+    }
+
+    /// The same, of those edges back alone that begin in certain blocks.
+    pub fn loops_by(&self, counts: impl Fn(Block) -> bool) -> (Vec<Loop>, Vec<Option<usize>>) {
         let mut loops: Vec<Loop> = Vec::new();
         let mut inner: Vec<Option<usize>> = vec![None; self.position.len()];
         // Heads in reverse postorder: an outer loop's head comes before an inner one's.
@@ -137,7 +142,9 @@ impl Graph {
                 .preds(head)
                 .iter()
                 .copied()
-                .filter(|&pred| self.position(pred) >= self.position(head) && self.dominates(head, pred))
+                .filter(|&pred| {
+                    counts(pred) && self.position(pred) >= self.position(head) && self.dominates(head, pred)
+                })
                 .collect();
             if work.is_empty() {
                 continue;

@@ -114,6 +114,52 @@ fn polls_are_taken_in_prologues_and_loops() {
     }
 }
 
+/// A poll after which somebody still wants the thread to stop.
+extern "C" fn stay(area: *mut crate::thread_area::ThreadArea, _frame: u64) {
+    // SAFETY: called by compiled code with its thread.
+    unsafe { (*area).polls += 1 };
+}
+
+#[test]
+fn counted_loops_poll_once_in_a_strip() {
+    let text = format!(
+        "{TYPES}
+        .funcdef @sum VERSION %v1 <@binary> {{
+            %entry(<@i64> %from <@i64> %to):
+                BRANCH %head(%from %to @0)
+            %head(<@i64> %i <@i64> %to <@i64> %sum):
+                %more = SLT <@i64> %i %to
+                BRANCH2 %more %body(%i %to %sum) %done(%sum)
+            %body(<@i64> %i <@i64> %to <@i64> %sum):
+                %s = ADD <@i64> %sum %i
+                %j = ADD <@i64> %i @2
+                BRANCH %head(%j %to %s)
+            %done(<@i64> %sum):
+                RET %sum
+        }}"
+    );
+    let mut bench = Bench::load(&text);
+    bench.compile();
+    bench.machine.poisoned = true;
+    bench.machine.area.poll_host = (stay as *const ()).expose_provenance() as u64;
+    let edges = [i64::MIN, i64::MIN + 1, i64::MAX, i64::MAX - 1];
+    let mut ranges =
+        vec![(0, 0), (5, 1), (0, 1), (0, 8191), (0, 8192), (0, 8193), (-20_000, 20_001), (1, 100_000)];
+    ranges.extend(edges.map(|edge| (edge, edge)));
+    ranges.extend([(i64::MAX - 9, i64::MAX - 1), (i64::MIN, i64::MIN + 30_000), (i64::MAX, i64::MIN)]);
+    ranges.extend([(i64::MAX - 40_001, i64::MAX - 1)]);
+    for (from, to) in ranges {
+        let (mut sum, mut i, mut turns) = (0i64, from, 0u64);
+        while i < to {
+            (sum, i, turns) = (sum.wrapping_add(i), i.wrapping_add(2), turns + 1);
+        }
+        bench.machine.area.polls = 0;
+        assert_eq!(bench.call("@sum", &[from as u64, to as u64]), (Status::Returned, vec![sum as u64]));
+        let polls = bench.machine.area.polls;
+        assert!(polls >= turns / 5000 && polls <= turns / 4000, "{polls} polls in {turns} turns");
+    }
+}
+
 /// Dividend and divisor in one register, shifted value and amount too: what two-register instructions want apart.
 #[test]
 fn one_value_as_both_operands() {

@@ -47,12 +47,12 @@ const PROGRAM: &str = "
         RET (%a %b %i)
 }
 
-// The same without calls: the loop polls.
+// The same without calls: the loop polls on every turn, since it does not count in a way that is known to end.
 .funcdef @spin VERSION %v1 <@loop.sig> {
     %entry(<@ref> %a <@ref> %b <@i64> %n):
         BRANCH %head(%a %b %n @0 %a %b)
     %head(<@ref> %a <@ref> %b <@i64> %n <@i64> %i <@ref> %first <@ref> %second):
-        %more = SLT <@i64> %i %n
+        %more = NE <@i64> %i %n
         BRANCH2 %more %body(%a %b %n %i %first %second) %done(%a %b %i %first %second)
     %body(<@ref> %a <@ref> %b <@i64> %n <@i64> %i <@ref> %first <@ref> %second):
         %j = ADD <@i64> %i @1

@@ -97,7 +97,8 @@ pub fn split_edges(func: &mut Func) {
 /// The reachable blocks, loops together and cold blocks last, in two orders: for the register allocator, which wants every
 /// head before its loop, and as they will lie in memory.
 pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
-    let (loops, inner) = graph.loops();
+    let cold = cold_blocks(func, graph);
+    let (loops, inner) = graph.loops_by(|block| !cold[block.index()]);
     let depth = |block: Block| {
         let (mut depth, mut at) = (0, inner[block.index()]);
         while let Some(number) = at {
@@ -106,7 +107,6 @@ pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
         }
         depth
     };
-    let cold = cold_blocks(func, graph);
     // Reverse postorder that leaves a loop only when it is finished: the successors furthest out are visited first.
     let mut state = vec![false; func.blocks.len()];
     let mut order = Vec::with_capacity(graph.order.len());
@@ -130,11 +130,14 @@ pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
         }
     }
     order.reverse();
-    let cold_last = |order: &[Block]| {
-        let hot = order.iter().copied().filter(|block| !cold[block.index()]);
-        hot.chain(order.iter().copied().filter(|block| cold[block.index()])).collect::<Vec<_>>()
-    };
-    let numbered = cold_last(&order);
+    // What matters to the allocator is that values are spilled in the cold blocks with calls, if anywhere.
+    let spills = |block: &Block| cold[block.index()] && !only_polls(func, *block);
+    let numbered: Vec<Block> = order
+        .iter()
+        .copied()
+        .filter(|block| !spills(block))
+        .chain(order.iter().copied().filter(spills))
+        .collect();
     let (mut hot, last): (Vec<Block>, Vec<Block>) = order.into_iter().partition(|block| !cold[block.index()]);
     for l in loops.iter().rev() {
         rotate(func, &mut hot, l);
@@ -159,6 +162,11 @@ fn rotate(func: &Func, order: &mut [Block], l: &crate::ssa::graph::Loop) {
     if leaves && jumps && l.head != Func::ENTRY {
         order[start..end].rotate_left(1);
     }
+}
+
+fn only_polls(func: &Func, block: Block) -> bool {
+    let first = func.blocks[block.index()].insts.first();
+    first.is_some_and(|inst| func.insts[inst.index()].op == Op::Poll)
 }
 
 /// Blocks marked cold, and those that only cold blocks lead to.
