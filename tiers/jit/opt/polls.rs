@@ -8,6 +8,7 @@
 //! Last of all passes: before it, no pass has to think of collections inside loops without calls.
 
 use super::Fuel;
+use super::simplify::{Simple, simplify};
 use crate::ssa::graph::{Graph, Loop};
 use crate::ssa::{Args, Block, Cond, Def, Edge, Func, I1, Op, Terminator, Ty, Value};
 use mu_rt::layout::LeafKind;
@@ -144,6 +145,9 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn op(&mut self, block: Block, op: Op, ty: Ty, args: &[Value]) -> Value {
         let inst = self.func.make_inst(op, args, &[ty], self.source);
+        if let Some(Simple::Is(value)) = simplify(self.func, inst) {
+            return value;
+        }
         self.func.blocks[block.index()].insts.push(inst);
         self.func.insts[inst.index()].results[0]
     }
@@ -154,7 +158,7 @@ impl Builder<'_> {
         let strip = self.func.constant(ty, STRIP_TURNS * counter.step);
         let rest = self.op(block, Op::Sub, ty, &[counter.end, from]);
         let more = self.op(block, Op::ICmp(Cond::UGt), I1, &[rest, strip]);
-        let sum = self.op(block, Op::Add, ty, &[from, strip]);
+        let sum = self.op(block, Op::Add, ty, &[strip, from]);
         self.op(block, Op::Select, ty, &[more, sum, counter.end])
     }
 }

@@ -152,6 +152,9 @@ fn sub(mut cx: Cx<'_>, a: Value, b: Value) -> Option<Simple> {
     if a == b {
         return Some(Simple::Is(cx.constant(0)));
     }
+    if cx.bits(b) == Some(0) {
+        return Some(Simple::Is(a));
+    }
     if let Some(c) = cx.bits(b) {
         let negative = cx.constant(c.wrapping_neg());
         return cx.end(Op::Add, &[a, negative]);

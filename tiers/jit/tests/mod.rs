@@ -2,6 +2,7 @@
 
 mod calls;
 mod division;
+mod listings;
 mod maps;
 mod passes;
 mod support;

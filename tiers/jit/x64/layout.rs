@@ -130,15 +130,8 @@ pub fn order(func: &Func, graph: &Graph) -> (Vec<Block>, Vec<Block>) {
         }
     }
     order.reverse();
-    // What matters to the allocator is that values are spilled in the cold blocks with calls, if anywhere.
-    let spills = |block: &Block| cold[block.index()] && !only_polls(func, *block);
-    let numbered: Vec<Block> = order
-        .iter()
-        .copied()
-        .filter(|block| !spills(block))
-        .chain(order.iter().copied().filter(spills))
-        .collect();
     let (mut hot, last): (Vec<Block>, Vec<Block>) = order.into_iter().partition(|block| !cold[block.index()]);
+    let numbered = hot.iter().chain(&last).copied().collect();
     for l in loops.iter().rev() {
         rotate(func, &mut hot, l);
     }
@@ -162,11 +155,6 @@ fn rotate(func: &Func, order: &mut [Block], l: &crate::ssa::graph::Loop) {
     if leaves && jumps && l.head != Func::ENTRY {
         order[start..end].rotate_left(1);
     }
-}
-
-fn only_polls(func: &Func, block: Block) -> bool {
-    let first = func.blocks[block.index()].insts.first();
-    first.is_some_and(|inst| func.insts[inst.index()].op == Op::Poll)
 }
 
 /// Blocks marked cold, and those that only cold blocks lead to.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use translate::Form;
 
 const SOURCE: &str = include_str!("kernels.c");
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 25;
 
 struct Kernel {
     name: &'static str,
