@@ -30,36 +30,46 @@ pub mod polls;
 pub mod promote;
 pub mod simplify;
 
+use crate::ssa::graph::Graph;
 use crate::ssa::{Func, check};
 
 /// A pass: whether it changed anything.
 type Pass = fn(&mut Func, &mut Fuel) -> bool;
 
+/// When a pass runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// Always.
+    Always,
+    /// If the pass before it has changed something.
+    Changed,
+    /// If the function has a loop.
+    Loops,
+}
+
 /// The passes, in order.
-pub const PASSES: &[(&str, Pass)] = &[
-    ("params", params::run),
-    ("constants", constants::run),
-    ("blocks", blocks::run),
-    ("promote", promote::run),
-    ("params", params::run),
-    ("number", number::run),
-    ("forward", forward::run),
-    ("constants", constants::run),
-    ("blocks", blocks::run),
-    ("params", params::run),
-    ("dead", dead::run),
-    ("invariant", invariant::run),
-    ("induction", induction::run),
-    ("invariant", invariant::run),
-    ("number", number::run),
-    ("forward", forward::run),
-    ("blocks", blocks::run),
-    ("params", params::run),
-    ("dead", dead::run),
+pub const PASSES: &[(&str, Pass, When)] = &[
+    ("params", params::run, When::Always),
+    ("promote", promote::run, When::Always),
+    ("params", params::run, When::Changed),
+    ("constants", constants::run, When::Always),
+    ("blocks", blocks::run, When::Always),
+    ("number", number::run, When::Always),
+    ("forward", forward::run, When::Always),
+    ("number", number::run, When::Changed),
+    ("blocks", blocks::run, When::Always),
+    ("params", params::run, When::Always),
+    ("invariant", invariant::run, When::Loops),
+    ("induction", induction::run, When::Loops),
+    ("invariant", invariant::run, When::Changed),
+    ("number", number::run, When::Loops),
+    ("blocks", blocks::run, When::Loops),
+    ("params", params::run, When::Loops),
+    ("dead", dead::run, When::Always),
 ];
 
 /// The passes that make the function fit for running: not for the sake of speed, so without fuel.
-pub const LAST_PASSES: &[(&str, Pass)] = &[("polls", polls::run)];
+pub const LAST_PASSES: &[(&str, Pass, When)] = &[("polls", polls::run, When::Loops)];
 
 /// How many changes passes may still make.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +132,18 @@ impl Optimizer {
         let (first, last) =
             (if self.optimize { PASSES } else { &[] }, if self.polls { LAST_PASSES } else { &[] });
         let passes = first.iter().chain(last);
-        for (number, (name, pass)) in passes.enumerate() {
-            let changed = pass(func, &mut self.fuel);
+        let (mut changed, mut loops) = (false, None);
+        for (number, (name, pass, when)) in passes.enumerate() {
+            let runs = match when {
+                When::Always => true,
+                When::Changed => changed,
+                When::Loops => *loops.get_or_insert_with(|| has_loop(func)),
+            };
+            if !runs {
+                changed = false;
+                continue;
+            }
+            changed = pass(func, &mut self.fuel);
             if cfg!(debug_assertions)
                 && let Err(what) = check::check(func)
             {
@@ -141,4 +161,13 @@ impl Optimizer {
             dump.push((name.to_owned(), func.to_string()));
         }
     }
+}
+
+/// Whether control can come back to a block. (Passes remove loops at most, so the first answer serves for all.)
+fn has_loop(func: &Func) -> bool {
+    let graph = Graph::new(func);
+    graph
+        .order
+        .iter()
+        .any(|&block| graph.succs(block).iter().any(|&succ| graph.position(succ) <= graph.position(block)))
 }

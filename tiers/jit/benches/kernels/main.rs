@@ -117,6 +117,32 @@ impl Mu {
         (results[0], time)
     }
 
+    /// Where the time of compiling goes: best of many rounds over all kernels, in ns per IR instruction.
+    fn phases(&self, settings: &Settings) {
+        let input = Input { program: &self.program, layouts: &self.layouts, globals: &[] };
+        let mut best = [Duration::MAX; 3];
+        let mut workspace = mu_jit::x64::regalloc::Workspace::default();
+        for _ in 0..500 {
+            let mut times = [Duration::ZERO; 3];
+            for version in 0..self.program.func_vers.len() {
+                let start = Instant::now();
+                let mut func = mu_jit::import::import(input, FuncVerId::new(version)).expect("it imports");
+                times[0] += start.elapsed();
+                let start = Instant::now();
+                mu_jit::opt::Optimizer::default().polls(settings.polls).run(&mut func);
+                times[1] += start.elapsed();
+                let start = Instant::now();
+                let done = mu_jit::x64::generate(&mut func, settings.cpu, settings.effort, &mut workspace);
+                times[2] += start.elapsed();
+                assert!(done.is_ok());
+            }
+            best.iter_mut().zip(times).for_each(|(best, time)| *best = (*best).min(time));
+        }
+        for (name, time) in ["import", "optimize", "generate"].iter().zip(best) {
+            println!("{name:10} {:7.0} ns", time.as_nanos() as f64 / self.insts as f64);
+        }
+    }
+
     fn show(&self, name: &str) {
         let version = self.program.current_version(self.func(name)).expect("a version");
         println!("{}", self.jit.disassemble(self.jit.map().of(version).expect("code")));
@@ -191,19 +217,8 @@ fn main() {
         if flag("--disasm") {
             return mu.show(name);
         }
-        if flag("--compile-forever") {
-            let input = Input { program: &mu.program, layouts: &mu.layouts, globals: &[] };
-            let start = Instant::now();
-            let mut workspace = mu_jit::x64::regalloc::Workspace::default();
-            while start.elapsed().as_secs() < 5 {
-                for version in 0..mu.program.func_vers.len() {
-                    std::hint::black_box(
-                        mu_jit::compile(input, FuncVerId::new(version), &settings, &mut workspace)
-                            .expect("it compiles"),
-                    );
-                }
-            }
-            return;
+        if flag("--phases") {
+            return mu.phases(&settings);
         }
         if flag("--dump") {
             return mu.dump(name);
