@@ -233,3 +233,33 @@ fn scripts_agree_with_the_fast_allocator_and_a_plain_cpu() {
     let tally = run_all(&plain);
     assert!(tally.compared > 3000, "only {} calls were compared", tally.compared);
 }
+
+/// Compiling never panics, whatever the bundle.
+#[test]
+fn every_version_is_compiled_or_refused() {
+    let (mut compiled, mut refused) = (0, BTreeMap::<String, usize>::new());
+    for path in scripts() {
+        let text = std::fs::read_to_string(&path).expect("a script");
+        let mut options = Options::default();
+        options.config.heap_bytes = 1 << 20;
+        let mut mu = Mu::new(options).expect("an instance");
+        if mu.load_bundle("script", &text).is_err() {
+            continue;
+        }
+        let rt = mu.runtime();
+        let input = Input { program: &rt.program, layouts: &rt.layouts, globals: &rt.globals };
+        let mut jit = Jit::new(Settings::default(), 16 << 20).expect("executable memory");
+        for version in 0..rt.program.func_vers.len() {
+            match jit.compile(input, FuncVerId::new(version)) {
+                Ok(_) => compiled += 1,
+                Err(reason) => *refused.entry(reason.to_string()).or_default() += 1,
+            }
+        }
+    }
+    let refused_count: usize = refused.values().sum();
+    if std::env::var("MU_JIT_REASONS").is_ok() {
+        eprintln!("{compiled} versions compiled, {refused_count} refused");
+        refused.iter().for_each(|(reason, count)| eprintln!("{count:6} {reason}"));
+    }
+    assert!(compiled > 1800, "{compiled} compiled, {refused_count} refused: {refused:?}");
+}
