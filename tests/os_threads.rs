@@ -551,3 +551,67 @@ fn a_run_in_a_handler_is_woken_by_threads_around_it() {
         assert!(matches!(handler.0[..], [Outcome::Deadlock { waiting: 1, .. }]), "{:?}", handler.0);
     }
 }
+
+/// Runs every program of the litmus scripts so often; which outcomes were seen, and how often.
+fn litmus(rounds: u32) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/memory");
+    let mut scripts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("litmus_"));
+    scripts.sort();
+    assert!(scripts.len() >= 7, "{scripts:?}");
+    let mut table = String::new();
+    for path in scripts {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut mu = Mu::new(Options { config: config(), ..Options::default() }).unwrap();
+        mu.load_bundle("litmus.uir", &text).unwrap();
+        for line in text.replace("\n//!  ", " ").lines() {
+            let Some((name, allowed)) =
+                line.strip_prefix("//! call ").and_then(|call| call.split_once("() => "))
+            else {
+                continue;
+            };
+            let allowed = allowed.strip_prefix("either ").unwrap_or(allowed);
+            let allowed: Vec<&str> = allowed.split('|').map(str::trim).collect();
+            let mut seen = std::collections::BTreeMap::new();
+            let func = mu.func(name).unwrap();
+            for _ in 0..rounds {
+                let Outcome::Return(values) = mu.call(func, vec![]) else { panic!("{name} returns") };
+                let values: Vec<String> = values.iter().map(|value| mu.value_to_text(value)).collect();
+                *seen.entry(format!("({})", values.join(", "))).or_insert(0u32) += 1;
+            }
+            table +=
+                &format!("{} {name}: {seen:?} of {}\n", path.file_stem().unwrap().display(), allowed.len());
+            assert!(seen.keys().all(|outcome| allowed.contains(&outcome.as_str())), "{table}{allowed:?}");
+        }
+    }
+    table
+}
+
+#[test]
+fn litmus_programs_have_allowed_outcomes() {
+    litmus(10);
+}
+
+/// Which weak outcomes are seen: `cargo test --release --test os_threads -- --ignored --nocapture litmus`.
+#[test]
+#[ignore = "takes a minute"]
+fn litmus_programs_thousands_of_times() {
+    println!("{}", litmus(2000));
+}
+
+/// The programs above, for longer: `cargo test --release --test os_threads -- --ignored`.
+#[test]
+#[ignore = "takes a minute"]
+fn stress_for_a_minute() {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) {
+        swap_stacks(20_000);
+        make_and_kill(1000);
+        hoard(Config { heap_bytes: 16 << 20, verify_heap: true, ..config() }, 20_000);
+        hoard(stressed(), 1000);
+        load_versions(Config { heap_bytes: 16 << 20, ..config() }, 200);
+        let mut mu = stress(config());
+        assert_eq!(number(&hammer(&mut mu, "wakes_and_timeouts", 12, 5000, &mut NoTraps)), 0);
+        assert_eq!(number(&hammer(&mut mu, "chain", 5000, 0, &mut NoTraps)), 0);
+    }
+}

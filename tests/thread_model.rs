@@ -151,7 +151,9 @@ impl Crew {
 
     fn all_sleep(&self, state: &State) -> bool {
         let count = state.members.len();
-        count > 0 && state.asleep == count && !state.members.iter().any(|&member| self.cells[member].is_woken())
+        count > 0
+            && state.asleep == count
+            && !state.members.iter().any(|&member| self.cells[member].is_woken())
     }
 
     fn wait(&self, me: usize, mut has_timeout: bool) -> Waited {
@@ -229,7 +231,8 @@ type Body = fn(&Crew, usize);
 /// Runs a crew in every order; `check` sees how it ended.
 fn model(bodies: &'static [Body], check: fn(&Crew)) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    // Each thread more has a preemption less: some seconds for all models.
+    builder.preemption_bound = Some(if bodies.len() > 2 { 2 } else { 3 });
     builder.check(move || {
         let crew = Crew::new(bodies.len());
         let run = |me: usize| {
