@@ -615,3 +615,70 @@ fn stress_for_a_minute() {
         assert_eq!(number(&hammer(&mut mu, "chain", 5000, 0, &mut NoTraps)), 0);
     }
 }
+
+/// Set by the handler below when the new version is loaded.
+static LOADED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Native code that calls back as soon as the new version is loaded.
+extern "C" fn call_back_later(callback: extern "C" fn() -> i64) -> i64 {
+    while !LOADED.load(std::sync::atomic::Ordering::SeqCst) {
+        std::hint::spin_loop();
+    }
+    callback()
+}
+
+struct LoadsNewVersion;
+
+impl TrapHandler for LoadsNewVersion {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let text = ".funcdef @answer VERSION %v2 <@v_i> { %entry(): RET @c2 }";
+        trap.mu.load_bundle("new.uir", text).unwrap();
+        LOADED.store(true, std::sync::atomic::Ordering::SeqCst);
+        // The native code calls back now, and waits for the world.
+        std::thread::sleep(Duration::from_millis(2));
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// A function that was defined anew while native code ran is the new one when that calls back.
+#[test]
+fn callbacks_call_the_version_that_is_current() {
+    for _ in 0..40 {
+        LOADED.store(false, std::sync::atomic::Ordering::SeqCst);
+        let mut mu = stress(config());
+        mu.load_bundle("callback.uir", CALLBACK).unwrap();
+        let func = mu.func("@run_callback").unwrap();
+        let address = (call_back_later as extern "C" fn(extern "C" fn() -> i64) -> i64) as usize;
+        let native = mu.value_from_text(mu.params(func)[0], &address.to_string()).unwrap();
+        assert_eq!(number(&mu.call_with(func, vec![native], &mut LoadsNewVersion, None)), 2);
+    }
+}
+
+const CALLBACK: &str = "
+.typedef @answer.fp = ufuncptr<@v_i>
+.funcsig @native.sig = (@answer.fp) -> (@i64)
+.typedef @native.fp = ufuncptr<@native.sig>
+.funcsig @run.sig = (@native.fp) -> (@i64)
+.funcsig @caller.sig = (@native.fp) -> ()
+.funcdef @answer VERSION %v1 <@v_i> { %entry(): RET @c1 }
+.expose @answer.c = @answer #DEFAULT @c0
+.global @result <@i64>
+.funcdef @calls_native VERSION %v1 <@caller.sig> {
+    %entry(<@native.fp> %f):
+        %r = CCALL #DEFAULT <@native.fp @native.sig> %f (@answer.c)
+        STORE <@i64> @result %r
+        STORE RELEASE <@i32> @go @n1
+        %w = COMMINST @uvm.futex.wake <@i32> (@go @all)
+        RET ()
+}
+.funcdef @run_callback VERSION %v1 <@run.sig> {
+    %entry(<@native.fp> %f):
+        %one = CALL <@v_i> @answer()
+        %s = COMMINST @uvm.new_stack <[@caller.sig]> (@calls_native)
+        %t = NEWTHREAD %s PASS_VALUES <@native.fp> (%f)
+        [%trap] TRAP <>
+        %done = CALL <@n_i> @wait_for_go(@c0)
+        %r = LOAD <@i64> @result
+        RET %r
+}
+";
