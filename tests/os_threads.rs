@@ -3,9 +3,12 @@
 use mu_vm::conformance::suite::{self, Verdict};
 use mu_vm::conformance::{Ledger, Suite, Tier};
 use mu_vm::driver::NoTraps;
+use mu_vm::interp::Tracer;
+use mu_vm::interp::exec::Here;
 use mu_vm::ir::ub::Ub;
-use mu_vm::rt::runtime::Config;
+use mu_vm::rt::runtime::{Config, Runtime};
 use mu_vm::rt::stress::GcStress;
+use mu_vm::rt::thread::Thread;
 use mu_vm::{Mu, Options, Outcome, TrapAction, TrapContext, TrapHandler};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -375,6 +378,7 @@ fn threads_allocate_objects_of_all_sizes() {
     let mu = hoard(Config { heap_bytes: 8 << 20, verify_heap: true, ..config() }, 600);
     assert!(mu.runtime().heap.collections().count > 2);
     hoard(Config { heap_bytes: 8 << 20, checked: false, ..config() }, 600);
+    hoard(Config { gc_stress: "safepoint,move".parse().unwrap(), ..stressed() }, 3);
 }
 
 #[test]
@@ -676,9 +680,183 @@ const CALLBACK: &str = "
         %one = CALL <@v_i> @answer()
         %s = COMMINST @uvm.new_stack <[@caller.sig]> (@calls_native)
         %t = NEWTHREAD %s PASS_VALUES <@native.fp> (%f)
-        [%trap] TRAP <>
+        // Another thread traps, so that nobody else looks what is current when the native code comes back.
+        %s2 = COMMINST @uvm.new_stack <[@v_v]> (@only_traps)
+        %t2 = NEWTHREAD %s2 PASS_VALUES <> ()
         %done = CALL <@n_i> @wait_for_go(@c0)
         %r = LOAD <@i64> @result
         RET %r
 }
 ";
+
+/// A stack is made of the version that is current when there is room for it, also if there was none at first.
+#[test]
+fn stacks_are_made_while_others_load() {
+    let mut mu = stress(Config { stacks_max: 200, ..config() });
+    assert_eq!(number(&hammer(&mut mu, "litter_while_loading", 5, 30, &mut Versions(0))), 0);
+}
+
+struct Quiet;
+
+impl Tracer for Quiet {
+    fn instruction(&mut self, _: &Runtime, _: &Thread, _: &Here<'_>, _: usize) {}
+    fn instruction_again(&mut self) {}
+}
+
+/// Calls a function that wakes; with a tracer it runs deterministically.
+struct Wakes {
+    is_traced: bool,
+}
+
+impl TrapHandler for Wakes {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let func = trap.mu.func("@link").unwrap();
+        let zero = trap.mu.value_from_int(trap.mu.params(func)[0], 0).unwrap();
+        let mut quiet = Quiet;
+        let tracer = self.is_traced.then_some(&mut quiet as &mut dyn Tracer);
+        let outcome = trap.mu.call_with(func, vec![zero], &mut NoTraps, tracer);
+        assert!(matches!(outcome, Outcome::Return(_)));
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// A run with a tracer takes turns, one without does not; each can be inside the other, and wake its threads.
+#[test]
+fn traced_runs_and_others_wake_each_other() {
+    let mut mu = stress(config());
+    let func = mu.func("@woken_by_handler").unwrap();
+    for round in 0..20 {
+        for (outside, inside) in [(true, true), (true, false), (false, true), (false, false)] {
+            let zero = mu.value_from_int(mu.params(func)[0], 0).unwrap();
+            let mut quiet = Quiet;
+            let tracer = outside.then_some(&mut quiet as &mut dyn Tracer);
+            let outcome = mu.call_with(func, vec![zero], &mut Wakes { is_traced: inside }, tracer);
+            assert!(matches!(outcome, Outcome::Return(_)), "{round} {outside} {inside}: {outcome:?}");
+        }
+    }
+}
+
+/// Two threads side by side along rows of cells: each stores into one row and loads from another. `FIRST` and `SECOND` are
+/// what they do at a cell; `@weak` counts the cells with the results `WEAK1` and `WEAK2`.
+const ROWS: &str = "
+.typedef @row = array<@i64 4096>
+.global @x <@row>
+.global @y <@row>
+.global @r1 <@row>
+.global @r2 <@row>
+.const @end <@i64> = 4096
+.funcdef @reset VERSION %v1 <@v_v> {
+    %entry():
+        STORE RELAXED <@i32> @go @n0
+        BRANCH %loop(@c0)
+    %loop(<@i64> %i):
+        %x = GETELEMIREF <@row @i64> @x %i
+        %y = GETELEMIREF <@row @i64> @y %i
+        STORE <@i64> %x @c0
+        STORE <@i64> %y @c0
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end() %loop(%i1)
+    %end():
+        RET ()
+}
+.funcdef @walker VERSION %v1 <@v_v> {
+    %entry():
+        %g = ATOMICRMW SEQ_CST ADD <@i32> @go @n1
+        BRANCH %ready(%g)
+    %ready(<@i32> %g):
+        %n = LOAD ACQUIRE <@i32> @go
+        %both = EQ <@i32> %n @n2
+        BRANCH2 %both %which(%g) %ready(%g)
+    %which(<@i32> %g):
+        %is_first = EQ <@i32> %g @n0
+        BRANCH2 %is_first %first(@c0) %second(@c0)
+    %first(<@i64> %i):
+        %x = GETELEMIREF <@row @i64> @x %i
+        %y = GETELEMIREF <@row @i64> @y %i
+        %r = GETELEMIREF <@row @i64> @r1 %i
+        FIRST
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end() %first(%i1)
+    %second(<@i64> %i):
+        %x = GETELEMIREF <@row @i64> @x %i
+        %y = GETELEMIREF <@row @i64> @y %i
+        %r = GETELEMIREF <@row @i64> @r2 %i
+        SECOND
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end() %second(%i1)
+    %end():
+        RET ()
+}
+.funcdef @weak VERSION %v1 <@n_i> {
+    %entry(<@i64> %n):
+        CALL <@v_v> @reset()
+        CALL <@crowd.sig> @crowd(@walker @c2)
+        BRANCH %loop(@c0 @c0)
+    %loop(<@i64> %i <@i64> %count):
+        %x = GETELEMIREF <@row @i64> @r1 %i
+        %y = GETELEMIREF <@row @i64> @r2 %i
+        %a = LOAD <@i64> %x
+        %b = LOAD <@i64> %y
+        %is_a = EQ <@i64> %a WEAK1
+        %is_b = EQ <@i64> %b WEAK2
+        %is = AND <@i1> %is_a %is_b
+        %one = ZEXT <@i1 @i64> %is
+        %count1 = ADD <@i64> %count %one
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end(%count1) %loop(%i1 %count1)
+    %end(<@i64> %count):
+        RET %count
+}
+";
+
+/// How many cells of `rounds` rows have the weak outcome.
+fn weak_outcomes(first: &str, second: &str, weak: (&str, &str), rounds: u64) -> u64 {
+    let mut mu = stress(config());
+    let text = ROWS.replace("FIRST", first).replace("SECOND", second);
+    mu.load_bundle("rows.uir", &text.replace("WEAK1", weak.0).replace("WEAK2", weak.1)).unwrap();
+    (0..rounds).map(|_| number(&hammer(&mut mu, "weak", 0, 0, &mut NoTraps))).sum()
+}
+
+fn side_by_side(rounds: u64) {
+    let zeros = ("@c0", "@c0");
+    let buffering = |store: &str, load: &str| {
+        let side = |mine: &str, other: &str| {
+            format!("STORE {store} <@i64> {mine} @c1\n %v = LOAD {load} <@i64> {other}\n STORE <@i64> %r %v")
+        };
+        weak_outcomes(&side("%x", "%y"), &side("%y", "%x"), zeros, rounds)
+    };
+    println!("store buffering: {} of {} cells", buffering("RELAXED", "RELAXED"), rounds * 4096);
+    println!("store buffering, release and acquire: {}", buffering("RELEASE", "ACQUIRE"));
+    assert_eq!(buffering("SEQ_CST", "SEQ_CST"), 0);
+    let fenced = |mine: &str, other: &str| {
+        format!(
+            "STORE RELAXED <@i64> {mine} @c1\n FENCE SEQ_CST\n %v = LOAD RELAXED <@i64> {other}\n STORE <@i64> %r %v"
+        )
+    };
+    assert_eq!(weak_outcomes(&fenced("%x", "%y"), &fenced("%y", "%x"), zeros, rounds), 0);
+    // Message passing: who sees the flag sees the message. The second thread's result is flag and not message.
+    let sends = "STORE RELAXED <@i64> %x @c1\n STORE RELEASE <@i64> %y @c1\n STORE <@i64> %r @c1";
+    let receives = "%f = LOAD ACQUIRE <@i64> %y\n %m = LOAD RELAXED <@i64> %x
+        %not = XOR <@i64> %m @c1\n %v = AND <@i64> %f %not\n STORE <@i64> %r %v";
+    assert_eq!(weak_outcomes(sends, receives, ("@c1", "@c1"), rounds), 0);
+    // Load buffering never gives values out of thin air, and on this machine never the weak outcome at all.
+    let side = |mine: &str, other: &str| {
+        format!("%v = LOAD ACQUIRE <@i64> {other}\n STORE RELEASE <@i64> {mine} @c1\n STORE <@i64> %r %v")
+    };
+    assert_eq!(weak_outcomes(&side("%x", "%y"), &side("%y", "%x"), ("@c1", "@c1"), rounds), 0);
+}
+
+#[test]
+fn orders_forbid_what_they_shall() {
+    side_by_side(5);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn orders_forbid_what_they_shall_a_million_times() {
+    side_by_side(300);
+}

@@ -9,7 +9,7 @@
 //!          create            claim              activate
 //!   DEAD ────────> READY <──────────> CLAIMED ────────────> ACTIVE ── pause ──> READY
 //!     ^                    let go        │ kill                │ kill
-//!     └──────────────────────────────────┴─────────────────────┘  (the generation after next cannot be mistaken)
+//!     └──────────────────────────────────┴─────────────────────┘  the next stack here has the next generation
 //! ```
 //!
 //! **Why this way.** Two threads that swap to one stack at a time are a race of the program; one of them must win, and
