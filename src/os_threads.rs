@@ -126,6 +126,10 @@ struct Member {
     is_native: AtomicBool,
 }
 
+fn is_trap(event: &Event) -> bool {
+    matches!(event, Event::Trap(_))
+}
+
 /// Why a thread stopped being interpreted.
 enum Pause {
     /// It shall look around, then go on.
@@ -483,12 +487,14 @@ impl Crew {
 
     /// Has an event settled: here if the client's handler is not needed, else by the client's OS thread.
     fn request(&self, member: &Arc<Member>, event: Event) {
-        // Who handles traps changes only while the world is stopped.
-        let world = self.world.stop();
-        if !matches!(event, Event::Trap(_)) || world.rt.trap_handler.is_some() {
-            return self.settle(member, world, &mut NoTraps, event);
+        let is_for_client = |machine: &Machine| is_trap(&event) && machine.rt.trap_handler.is_none();
+        if !is_for_client(&self.world.enter()) {
+            // Who handles traps changes only while the world is stopped, so it may have changed a moment ago.
+            let world = self.world.stop();
+            if !is_for_client(&world) {
+                return self.settle(member, world, &mut NoTraps, event);
+            }
         }
-        drop(world);
         let main = {
             let mut state = self.office.state.lock();
             state.requests.push_back((Arc::clone(member), event));
