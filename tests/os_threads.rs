@@ -860,3 +860,46 @@ fn orders_forbid_what_they_shall() {
 fn orders_forbid_what_they_shall_a_million_times() {
     side_by_side(300);
 }
+
+/// Native code that makes a thread, which calls back in a while.
+extern "C" fn call_back_from_elsewhere(callback: extern "C" fn() -> i64) -> i64 {
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        callback()
+    });
+    0
+}
+
+const ELSEWHERE: &str = "
+.typedef @wakes.fp = ufuncptr<@v_i>
+.funcsig @native.sig = (@wakes.fp) -> (@i64)
+.typedef @native.fp = ufuncptr<@native.sig>
+.funcsig @run.sig = (@native.fp) -> (@i64)
+.funcdef @wakes VERSION %v1 <@v_i> {
+    %entry():
+        CALL <@n_v> @link(@c0)
+        RET @c0
+}
+.expose @wakes.c = @wakes #DEFAULT @c0
+.funcdef @run_elsewhere VERSION %v1 <@run.sig> {
+    %entry(<@native.fp> %f):
+        STORE RELAXED <@i32> @go @n0
+        %r = CCALL #DEFAULT <@native.fp @native.sig> %f (@wakes.c)
+        TAILCALL <@n_i> @wait_for_go (@c0)
+}
+";
+
+/// Where functions are exposed, threads that the instance does not know may wake those that wait.
+#[test]
+fn a_thread_of_native_code_may_wake_a_run_that_waits() {
+    let mut mu = stress(config());
+    mu.load_bundle("elsewhere.uir", ELSEWHERE).unwrap();
+    let func = mu.func("@run_elsewhere").unwrap();
+    let address = (call_back_from_elsewhere as extern "C" fn(extern "C" fn() -> i64) -> i64) as usize;
+    for _ in 0..5 {
+        let native = mu.value_from_text(mu.params(func)[0], &address.to_string()).unwrap();
+        assert_eq!(number(&mu.call(func, vec![native])), 0);
+    }
+    // The last of those threads may not have returned yet, and does so while nobody holds the instance.
+    assert!(mu.take_foreign_failures().is_empty());
+}
