@@ -126,6 +126,10 @@ struct Member {
     is_native: AtomicBool,
 }
 
+fn is_trap(event: &Event) -> bool {
+    matches!(event, Event::Trap(_))
+}
+
 /// Why a thread stopped being interpreted.
 enum Pause {
     /// It shall look around, then go on.
@@ -512,12 +516,14 @@ impl Crew {
 
     /// Has an event settled: here if the client's handler is not needed, else by the client's OS thread.
     fn request(&self, member: &Arc<Member>, event: Event) {
-        // Who handles traps changes only while the world is stopped.
-        let world = self.world.stop();
-        if !matches!(event, Event::Trap(_)) || world.rt.trap_handler.is_some() {
-            return self.settle(member, world, &mut NoTraps, event);
+        let is_for_client = |machine: &Machine| is_trap(&event) && machine.rt.trap_handler.is_none();
+        if !is_for_client(&self.world.enter()) {
+            // Who handles traps changes only while the world is stopped, so it may have changed a moment ago.
+            let world = self.world.stop();
+            if !is_for_client(&world) {
+                return self.settle(member, world, &mut NoTraps, event);
+            }
         }
-        drop(world);
         let main = {
             let mut state = self.office.state.lock();
             state.requests.push_back((Arc::clone(member), event));
@@ -703,5 +709,82 @@ impl Crew {
             std::thread::sleep(LOOK_AGAIN);
         }
         Arc::clone(&self.office)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use mu_rt::runtime::Config;
+
+    const SPINNERS: &str = "
+        .typedef @i64 = int<64>
+        .typedef @i32 = int<32>
+        .funcsig @v_v = () -> ()
+        .const @c0 <@i64> = 0
+        .const @c1 <@i64> = 1
+        .const @n0 <@i32> = 0
+        .const @c16 <@i64> = 16
+        .global @word <@i32>
+        .funcdef @spins VERSION %v1 <@v_v> {
+            %entry():
+                BRANCH %loop()
+            %loop():
+                BRANCH %loop()
+        }
+        .funcdef @sleeps VERSION %v1 <@v_v> {
+            %entry():
+                %r = COMMINST @uvm.futex.wait <@i32> (@word @n0)
+                RET ()
+        }
+        .funcdef @starts VERSION %v1 <@v_v> {
+            %entry():
+                BRANCH %loop(@c0)
+            %loop(<@i64> %i):
+                %s = COMMINST @uvm.new_stack <[@v_v]> (@spins)
+                %t = NEWTHREAD %s PASS_VALUES <> ()
+                %s2 = COMMINST @uvm.new_stack <[@v_v]> (@sleeps)
+                %t2 = NEWTHREAD %s2 PASS_VALUES <> ()
+                %i1 = ADD <@i64> %i @c1
+                %over = EQ <@i64> %i1 @c16
+                BRANCH2 %over %end() %loop(%i1)
+            %end():
+                RET ()
+        }";
+
+    /// No OS thread still has the instance, so dropping it frees all its memory at once.
+    #[test]
+    fn nobody_keeps_the_instance_after_a_run() {
+        let config = Config { os_threads: true, ..Config::default() };
+        let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        mu.load_bundle("spinners.uir", SPINNERS).unwrap();
+        let starts = mu.func("@starts").unwrap();
+        let alone = mu.machine.world().references();
+        for _ in 0..10 {
+            assert!(matches!(mu.call(starts, vec![]), Outcome::Return(_)));
+            assert_eq!(mu.machine.world().references(), alone);
+        }
+    }
+
+    #[test]
+    fn fuel_is_used_up_when_nobody_has_any() {
+        let config = Config { os_threads: true, ..Config::default() };
+        let mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        let crew = Crew {
+            world: mu.machine.world().clone(),
+            main: ThreadRef(1),
+            over: AtomicBool::new(false),
+            fuel: Some(Mutex::new(Fuel { left: LEASE + 1, lent: 0 })),
+            has_requests: AtomicBool::new(false),
+            office: Arc::default(),
+        };
+        assert_eq!((crew.take_fuel(), crew.take_fuel(), crew.take_fuel()), (Some(LEASE), Some(1), None));
+        crew.give_fuel_back(1, 1);
+        assert_eq!(crew.take_fuel(), None, "somebody may give back some");
+        crew.give_fuel_back(LEASE, LEASE - 2);
+        assert_eq!(crew.take_fuel(), Some(2));
+        crew.give_fuel_back(2, 2);
+        assert_eq!(crew.take_fuel(), Some(0));
     }
 }

@@ -13,6 +13,10 @@
 //! What is per thread is in [`Thread`]; everything else of an instance is shared. Threads that do not run right now rest
 //! in their [`ThreadCell`]s, where a collector finds their roots; whoever runs one takes it out of its cell.
 //!
+//! A thread that is woken has an *alarm* until it gets up ([`ThreadCell::get_up`]): waking never gets lost, whether the thread
+//! sleeps already or not, and whoever counts sleepers can tell those that will get up. Only who took a thread out of a queue
+//! wakes it, and a thread whose time is over has first to find itself in the queue: so each wait has one end.
+//!
 //! An instruction that concerns other threads (NEWTHREAD, a futex wait or wake) stops the tier with its frame still at
 //! the instruction. The driver does what is to be done, and the tier *completes* the instruction with its result when
 //! the thread may go on: at once, or when it is woken.

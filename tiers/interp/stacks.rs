@@ -15,7 +15,7 @@ use mu_ir::table::{CommFamily, MetaInst, MiscInst, NativeInst, ThreadInst, Tr64I
 use mu_ir::ub::Ub;
 use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{Stack, StackRef};
+use mu_rt::stack::{NewStackError, Stack, StackRef};
 use mu_rt::thread::{Event, Thread, TrapCause};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -179,7 +179,9 @@ fn new_stack(here: &Here<'_>, number: u32, info: &CommInfo, cx: &Cx<'_>) -> Resu
     if cx.rt.stacks.wants_collection() {
         return Ok(Flow::Alone(AloneInstruction::NewStack(number)));
     }
-    Ok(make_stack(here, info, cx.codes, cx.current, cx.rt, func))
+    // Others may have made the last stacks there was room for.
+    let made = make_stack(here, info, cx.codes, cx.current, cx.rt, func);
+    Ok(made.unwrap_or(Flow::Alone(AloneInstruction::NewStack(number))))
 }
 
 /// `@uvm.new_stack` when unreachable stacks are to be killed first. `Err` names a function that must be decoded: another
@@ -199,7 +201,8 @@ pub(crate) fn new_stack_collecting(
         return Err(func);
     }
     rt.collect_stacks(Some(thread), &Maps(codes));
-    Ok(make_stack(here, info, codes, current, rt, func))
+    let made = make_stack(here, info, codes, current, rt, func);
+    Ok(made.unwrap_or_else(|_| Flow::failed(info.exc, Ub::CreationFailed)))
 }
 
 fn make_stack(
@@ -209,15 +212,14 @@ fn make_stack(
     current: &[u32],
     rt: &Runtime,
     func: FuncId,
-) -> Flow {
-    let failed = Flow::failed(info.exc, Ub::CreationFailed);
-    let Ok(stack) = rt.stacks.create() else { return failed };
+) -> Result<Flow, NewStackError> {
+    let stack = rt.stacks.create()?;
     if !push_fresh(codes, current, rt, stack, func) {
         rt.stacks.kill(stack);
-        return failed;
+        return Ok(Flow::failed(info.exc, Ub::CreationFailed));
     }
     here.set(here.code.list(info.results)[0], stack.0);
-    Flow::normal(info.nor)
+    Ok(Flow::normal(info.nor))
 }
 
 /// `@uvm.kill_stack`
