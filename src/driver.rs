@@ -311,17 +311,17 @@ impl Mu {
     /// meanwhile, so the world stays stopped.
     fn native(&mut self, run: &mut Run, thread: &mut Box<Thread>, step: NativeStep) -> Option<Stop> {
         let machine = &*self.machine;
-        let mut work = match machine.interp.begin_native(&machine.rt, thread, step, &mut run.segment) {
-            Begun::Work(work) => work,
+        match machine.interp.begin_native(&machine.rt, thread, step, &mut run.station) {
+            Begun::Ready => {}
             Begun::Stop(event) => return Some(Stop::Event(event)),
             Begun::GoesOn => return None,
-        };
+        }
         let outcome = match machine.rt.native.has_exposed() {
-            false => work.run(),
-            true => self.resting(thread, |mu| mu.machine.while_running(|| work.run())),
+            false => run.station.run(),
+            true => self.resting(thread, |mu| mu.machine.while_running(|| run.station.run())),
         };
         let machine = &*self.machine;
-        machine.interp.end_native(&machine.rt, thread, work, outcome, &mut run.segment)
+        machine.interp.end_native(&machine.rt, thread, &mut run.station, outcome)
     }
 
     /// The thread whose turn is next; `None` if nobody can go on.

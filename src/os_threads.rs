@@ -40,9 +40,8 @@ use crate::driver::{DEADLOCK_THREADS_MAX, NoTraps, Outcome, Resume, TrapHandler}
 use crate::values::Value;
 use crate::{Machine, Mu, StackRef};
 use mu_interp::threads::wait_result;
-use mu_interp::{Alone, Begun, NativeOutcome, NativeStep, NativeWork, Stop};
+use mu_interp::{Alone, Begun, NativeOutcome, NativeStation, NativeStep, Stop};
 use mu_ir::ub::Ub;
-use mu_rt::native::Segment;
 use mu_rt::thread::{Event, NewThread, Slept, Thread, ThreadCell, ThreadRef};
 use mu_rt::world::{Stopped, World};
 use parking_lot::{Condvar, Mutex, RwLockReadGuard};
@@ -227,10 +226,10 @@ impl Crew {
     /// The main thread, on the client's OS thread; the outcome of the run.
     fn run_as_client(self: Arc<Self>, main: Arc<Member>, handler: &mut dyn TrapHandler) -> Outcome {
         let work = || {
-            let mut segment = None;
+            let mut station = NativeStation::default();
             while !self.is_done(&main) {
                 self.serve(&mut *handler);
-                match self.interpret(&main, &mut segment) {
+                match self.interpret(&main, &mut station) {
                     Pause::Poll => {}
                     Pause::Refuel => std::thread::yield_now(),
                     Pause::Wait(timeout) => self.wait(&main, timeout, Some(&mut *handler)),
@@ -263,9 +262,9 @@ impl Crew {
     /// Another thread, on an OS thread of its own.
     fn run(self: Arc<Self>, member: Arc<Member>) {
         let work = || {
-            let mut segment = None;
+            let mut station = NativeStation::default();
             while !self.is_done(&member) {
-                match self.interpret(&member, &mut segment) {
+                match self.interpret(&member, &mut station) {
                     Pause::Poll => {}
                     Pause::Refuel => std::thread::yield_now(),
                     Pause::Wait(timeout) => self.wait(&member, timeout, None),
@@ -284,7 +283,7 @@ impl Crew {
     }
 
     /// Interprets a thread until it stops, and settles what can be settled while sharing the machine.
-    fn interpret(self: &Arc<Self>, member: &Member, spare: &mut Option<Segment>) -> Pause {
+    fn interpret(self: &Arc<Self>, member: &Member, station: &mut NativeStation) -> Pause {
         let machine = self.world.enter();
         let Some(thread) = member.cell.take() else { return Pause::Poll };
         let mut entered = (machine, thread);
@@ -301,7 +300,7 @@ impl Crew {
             self.give_fuel_back(lease, spent);
             let pause = match stop {
                 Stop::Event(Event::OutOfFuel) if lease > 0 => None,
-                Stop::Native(step) => match self.native(member, entered, step, spare) {
+                Stop::Native(step) => match self.native(member, entered, step, station) {
                     None => return Pause::Poll,
                     Some((again, pause)) => {
                         entered = again;
@@ -431,7 +430,7 @@ impl Crew {
         &'a self,
         member: &Member,
         (machine, thread): Entered<'a>,
-        work: &mut NativeWork,
+        station: &mut NativeStation,
     ) -> Option<(Entered<'a>, NativeOutcome)> {
         member.cell.rest(thread);
         drop(machine);
@@ -441,7 +440,7 @@ impl Crew {
             drop(self.office.state.lock());
             self.office.left.notify_all();
         }
-        let outcome = work.run();
+        let outcome = station.run();
         member.is_native.store(false, Ordering::SeqCst);
         if self.is_over() {
             return None;
@@ -457,18 +456,18 @@ impl Crew {
         member: &Member,
         (machine, mut thread): Entered<'a>,
         step: NativeStep,
-        spare: &mut Option<Segment>,
+        station: &mut NativeStation,
     ) -> Option<(Entered<'a>, Option<Pause>)> {
-        let mut work = match machine.interp.begin_native(&machine.rt, &thread, step, spare) {
-            Begun::Work(work) => work,
+        match machine.interp.begin_native(&machine.rt, &thread, step, station) {
+            Begun::Ready => {}
             Begun::GoesOn => return Some(((machine, thread), None)),
             Begun::Stop(event) => {
                 let pause = self.share(&machine, &mut thread, event);
                 return Some(((machine, thread), pause));
             }
-        };
-        let ((machine, mut thread), outcome) = self.run_native(member, (machine, thread), &mut work)?;
-        let pause = match machine.interp.end_native(&machine.rt, &mut thread, work, outcome, spare) {
+        }
+        let ((machine, mut thread), outcome) = self.run_native(member, (machine, thread), station)?;
+        let pause = match machine.interp.end_native(&machine.rt, &mut thread, station, outcome) {
             None => None,
             Some(stop) => self.stopped(&machine, &mut thread, stop),
         };

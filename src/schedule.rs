@@ -22,9 +22,9 @@
 //!
 //! [`Outcome::Deadlock`]: crate::Outcome::Deadlock
 
+use mu_interp::NativeStation;
 use mu_interp::threads::wait_result;
 use mu_rt::choose::Chooser;
-use mu_rt::native::Segment;
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::ThreadRef;
 use std::collections::BTreeMap;
@@ -47,8 +47,8 @@ pub(crate) struct Run {
     now: u128,
     /// Instructions that all threads together may still execute; `u64::MAX`: any number.
     fuel: u64,
-    /// Where native code runs next: one segment serves all threads that take turns.
-    pub segment: Option<Segment>,
+    /// Where native code runs: one serves all threads that take turns.
+    pub station: NativeStation,
 }
 
 impl Run {
@@ -62,7 +62,7 @@ impl Run {
             next_deadline: 0,
             now: 0,
             fuel,
-            segment: None,
+            station: NativeStation::default(),
         }
     }
 

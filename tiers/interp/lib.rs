@@ -44,7 +44,7 @@ pub mod stacks;
 pub mod threads;
 
 pub use exec::{Alone, AloneInstruction, NativeStep, Stop};
-pub use native_calls::{Begun, NativeOutcome, NativeWork};
+pub use native_calls::{Begun, NativeOutcome, NativeStation};
 
 use code::{Code, NONE};
 use exec::{Flow, Here};

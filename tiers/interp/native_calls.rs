@@ -4,9 +4,9 @@
 //! frame at the CCALL, the driver leaves the world, lets C run, enters again and tells how that ended.
 //!
 //! ```text
-//! CCALL ── Stop::Native(Call) ── begin ──> NativeWork::run (C runs) ── end ──┬─ returned: results, next instruction
-//!            ^                                                              └─ called back: a native frame and the
-//!            │                                                                 callee's on top; the loop goes on
+//! CCALL ── Stop::Native(Call) ── begin ──> run (C runs) ── end ──┬─ returned: results, next instruction
+//!                                                                └─ called back: a native frame and the callee's
+//!                                                                   on top; the loop goes on
 //! RET into a native frame ── Stop::Native(Finish) ── begin ──> run (C goes on) ── end ── …
 //! ```
 //!
@@ -68,18 +68,26 @@ pub(crate) fn forget_cookie(region: &Region, below: u64, stack: &Stack) {
     }
 }
 
-/// Native code that is ready to run.
-#[derive(Debug)]
-pub struct NativeWork {
-    segment: Segment,
-    sig: Arc<NativeCallSig>,
+/// Where a driver lets native code run: what it shall do, and what is kept from one call to the next, so that a call
+/// allocates nothing and counts no references.
+#[derive(Debug, Default)]
+pub struct NativeStation {
+    /// A segment that nobody waits on.
+    spare: Option<Segment>,
+    /// The segment of the call.
+    segment: Option<Segment>,
+    /// The signature of the call; the last one afterwards.
+    sig: Option<Arc<NativeCallSig>>,
     step: Step,
+    args: Words,
     results: Words,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Step {
-    Call { function: u64, args: Words },
+    #[default]
+    Nothing,
+    Call(u64),
     Finish(Vec<u64>),
 }
 
@@ -87,22 +95,24 @@ enum Step {
 #[derive(Debug)]
 pub struct NativeOutcome(Result<NativeExit, NativeStackFull>);
 
-impl NativeWork {
+impl NativeStation {
     /// Lets the native code run until it returns or calls back. The caller has left the world.
     pub fn run(&mut self) -> NativeOutcome {
-        let Ok(sig) = &*self.sig else { return NativeOutcome(Ok(NativeExit::Returned)) };
+        let (Some(segment), Some(Ok(sig))) = (&mut self.segment, self.sig.as_deref()) else {
+            return NativeOutcome(Ok(NativeExit::Returned));
+        };
         NativeOutcome(match &self.step {
-            Step::Call { function, args } => self.segment.call(*function, sig, args, &mut self.results),
-            Step::Finish(words) => Ok(self.segment.finish_callback(words, sig, &mut self.results)),
+            Step::Nothing => Ok(NativeExit::Returned),
+            Step::Call(function) => segment.call(*function, sig, &self.args, &mut self.results),
+            Step::Finish(words) => Ok(segment.finish_callback(words, sig, &mut self.results)),
         })
     }
 }
 
 /// What a thread does after [`Interp::begin_native`].
-#[allow(clippy::large_enum_variant, reason = "almost always the large one, and made for every call")]
 pub enum Begun {
-    /// Leaves the world and lets this run.
-    Work(NativeWork),
+    /// Leaves the world and lets the station run.
+    Ready,
     /// Stops: there is no room for C, and nobody catches that.
     Stop(Event),
     /// Goes on interpreting: there is no room for C, and the CCALL has an exceptional edge.
@@ -150,14 +160,13 @@ impl Site<'_> {
 }
 
 impl Interp {
-    /// Prepares what a thread stopped for with [`Stop::Native`]. `spare` is a segment that nobody waits on, kept by the
-    /// driver from one call to the next.
+    /// Prepares what a thread stopped for with [`Stop::Native`].
     pub fn begin_native(
         &self,
         rt: &Runtime,
         thread: &Thread,
         step: NativeStep,
-        spare: &mut Option<Segment>,
+        station: &mut NativeStation,
     ) -> Begun {
         let lost = || Begun::Stop(Event::Undefined(Ub::NativeUnwind));
         let Some(stack) = rt.stacks.get(thread.stack) else { return lost() };
@@ -166,20 +175,29 @@ impl Interp {
             stack.set_top_fp(stack.region().saved_fp(stack.top_fp()));
         }
         let Some(site) = site(&self.codes, stack) else { return lost() };
-        let resume = &site.here.code.resumes[site.info.resume as usize];
-        let results = SmallVec::from_elem(0, resume.results.words as usize);
-        let sig = Arc::clone(&site.info.native);
-        let (segment, step) = match step {
+        let (code, info) = (site.here.code, site.info);
+        if !station.sig.as_ref().is_some_and(|sig| Arc::ptr_eq(sig, &info.native)) {
+            station.sig = Some(Arc::clone(&info.native));
+        }
+        let result_words = code.resumes[info.resume as usize].results.words;
+        station.results.clear();
+        station.results.resize(result_words as usize, 0);
+        let segment = stack.take_segment();
+        match step {
             NativeStep::Call => {
-                let segment =
-                    stack.take_segment().or_else(|| spare.take()).or_else(|| rt.native.segment().ok());
-                let args = site.here.code.list(site.info.args).iter().map(|&slot| site.here.get(slot));
-                (segment, Step::Call { function: site.here.get(site.info.callee), args: args.collect() })
+                let spare = || station.spare.take().or_else(|| rt.native.segment().ok());
+                station.segment = segment.or_else(spare);
+                station.args.clear();
+                station.args.extend(code.list(info.args).iter().map(|&slot| site.here.get(slot)));
+                station.step = Step::Call(site.here.get(info.callee));
             }
-            NativeStep::Finish(words) => (stack.take_segment(), Step::Finish(words)),
-        };
-        match segment {
-            Some(segment) => Begun::Work(NativeWork { segment, sig, step, results }),
+            NativeStep::Finish(words) => {
+                station.segment = segment;
+                station.step = Step::Finish(words);
+            }
+        }
+        match station.segment {
+            Some(_) => Begun::Ready,
             None => site.overflow().map_or(Begun::GoesOn, Begun::Stop),
         }
     }
@@ -189,19 +207,20 @@ impl Interp {
         &self,
         rt: &Runtime,
         thread: &mut Thread,
-        work: NativeWork,
+        station: &mut NativeStation,
         outcome: NativeOutcome,
-        spare: &mut Option<Segment>,
     ) -> Option<Stop> {
         let stack = rt.stacks.get(thread.stack)?;
-        match work.segment.suspended() {
-            0 => *spare = Some(work.segment),
-            _ => stack.set_segment(work.segment),
+        if let Some(segment) = station.segment.take() {
+            match segment.suspended() {
+                0 => station.spare = Some(segment),
+                _ => stack.set_segment(segment),
+            }
         }
         let undefined = |ub| Some(Stop::Event(Event::Undefined(ub)));
         match outcome.0 {
             Ok(NativeExit::Returned) => {
-                site(&self.codes, stack)?.returned(&work.results);
+                site(&self.codes, stack)?.returned(&station.results);
                 None
             }
             Ok(NativeExit::CalledBack(callback)) => {

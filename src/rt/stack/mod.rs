@@ -124,6 +124,8 @@ pub struct Stack {
     open_cursors: AtomicU32,
     /// Where native calls of this stack wait for their callbacks.
     segment: Mutex<Option<Segment>>,
+    /// Whether there is one: every native call asks.
+    has_segment: AtomicBool,
     /// The cookie of the exposed value at which a foreign thread called the bottom frame; else 0.
     cookie: AtomicU64,
 }
@@ -162,12 +164,18 @@ impl Stack {
 
     /// Takes the segment on which native calls of this stack wait, if some do.
     pub fn take_segment(&self) -> Option<Segment> {
+        // Only the owner of the stack asks or changes this.
+        if !self.has_segment.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.has_segment.store(false, Ordering::Relaxed);
         self.segment.lock().take()
     }
 
     /// Keeps the segment on which a native call of this stack waits.
     pub fn set_segment(&self, segment: Segment) {
         *self.segment.lock() = Some(segment);
+        self.has_segment.store(true, Ordering::Relaxed);
     }
 
     /// The cookie of the exposed value at which a foreign thread called the bottom frame; 0 if none did.
