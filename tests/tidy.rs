@@ -263,12 +263,22 @@ fn undefined_behaviours_are_raised_as_their_table_says() {
 /// such a match stands, a new row of the table must not compile until somebody has decided.
 #[test]
 fn matches_over_the_instruction_table_have_no_wildcard_arms() {
+    // Behind its import, the optimizing tier has operations of its own, whose passes pick the patterns they know.
+    let own_operations = ["tiers/jit/ssa/", "tiers/jit/opt/", "tiers/jit/x64/"];
     let mut found = Vec::new();
     let in_rooms = ["tiers", "src/ir/verify"].iter().flat_map(|folder| files(folder, &[".rs"]));
     for path in in_rooms.chain([root().join("src/ir/eval.rs")]) {
         let text = read(&path);
         let code = text.split(UNIT_TESTS).next().unwrap_or("");
         let lines: Vec<&str> = code.lines().collect();
+        if own_operations.iter().any(|room| name(&path).starts_with(room)) {
+            let table = ["Family", "IntOp", "FpOp", "ConvOp", "CommInst", ".family()", ".mnemonic()"];
+            let knows = lines.iter().position(|line| table.iter().any(|word| line.contains(word)));
+            if let Some(at) = knows {
+                found.push(format!("{}:{}: the instruction table behind the import", name(&path), at + 1));
+            }
+            continue;
+        }
         for (at, line) in lines.iter().enumerate() {
             let pattern = line.trim_start().split(" =>").next().unwrap_or("");
             let wildcard = pattern == "_" || pattern.chars().all(|letter| letter.is_ascii_lowercase());

@@ -3,21 +3,21 @@
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
 use crate::ssa::{Cond, Op, Value};
-use mu_ir::inst::{Inst, Linked};
-use mu_ir::table::Op as MuOp;
+use mu_ir::inst::{Inst, Linked, Value as MuValue};
 use mu_rt::layout::Shape;
 
 /// With an unknown index, one selection per element: more elements than this stay with the interpreter.
 const SELECTIONS_MAX: usize = 16;
 
 impl Importer<'_> {
-    pub(super) fn struct_value(&mut self, inst: &Inst<Linked>) -> Done {
+    /// EXTRACTVALUE, or INSERTVALUE of a new field.
+    pub(super) fn struct_value(&mut self, inst: &Inst<Linked>, new: Option<MuValue>) -> Done {
         let mut value = self.value(inst.args[0])?;
         let field = self.layout(inst.types[0]).fields()[inst.attrs.literal as usize];
         let count = self.leaf_types(field.ty)?.len();
         let range = field.word as usize..field.word as usize + count;
-        if inst.op == MuOp::InsertValue {
-            let new = self.value(inst.args[1])?;
+        if let Some(new) = new {
+            let new = self.value(new)?;
             value[range].copy_from_slice(&new);
             self.define_result(inst, value);
         } else {
@@ -36,13 +36,14 @@ impl Importer<'_> {
         }
     }
 
-    pub(super) fn element(&mut self, inst: &Inst<Linked>) -> Done {
+    /// EXTRACTELEMENT, or INSERTELEMENT of a new element.
+    pub(super) fn element(&mut self, inst: &Inst<Linked>, new: Option<MuValue>) -> Done {
         let (count, step) = self.elements(inst.types[0]);
         let mut value = self.value(inst.args[0])?;
         let index = self.value(inst.args[1])?;
-        let new = match inst.op {
-            MuOp::InsertElement => Some(self.value(inst.args[2])?),
-            _ => None,
+        let new = match new {
+            Some(new) => Some(self.value(new)?),
+            None => None,
         };
         let &[index] = &index[..] else { return Err(Unsupported::Form(inst.op, "an index of two words")) };
         if let Some(known) = self.func.as_const(index) {

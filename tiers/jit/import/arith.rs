@@ -6,10 +6,11 @@
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
 use crate::ssa::{Cond, Helper, I1, I64, Op, Ty, Value};
+use mu_ir::eval::fcmp_mask;
 use mu_ir::ids::TypeId;
 use mu_ir::inst::{Inst, Linked};
-use mu_ir::semantics::{float, int};
-use mu_ir::table::{Op as MuOp, StatusFlags};
+use mu_ir::semantics::int;
+use mu_ir::table::{CmpOp, ConvOp, FpCmpOp, FpOp, IntOp, StatusFlags};
 use mu_ir::types::Type;
 use mu_rt::layout::LeafKind;
 
@@ -31,44 +32,48 @@ impl Lane {
     }
 }
 
-/// The condition of an integer comparison.
-fn cond_of(op: MuOp) -> Option<Cond> {
-    Some(match op {
-        MuOp::Eq => Cond::Eq,
-        MuOp::Ne => Cond::Ne,
-        MuOp::SGe => Cond::SGe,
-        MuOp::SGt => Cond::SGt,
-        MuOp::SLe => Cond::SLe,
-        MuOp::SLt => Cond::SLt,
-        MuOp::UGe => Cond::UGe,
-        MuOp::UGt => Cond::UGt,
-        MuOp::ULe => Cond::ULe,
-        MuOp::ULt => Cond::ULt,
-        _ => return None,
-    })
+/// The condition of a comparison.
+fn cond_of(op: CmpOp) -> Cond {
+    match op {
+        CmpOp::Eq => Cond::Eq,
+        CmpOp::Ne => Cond::Ne,
+        CmpOp::SGe => Cond::SGe,
+        CmpOp::SGt => Cond::SGt,
+        CmpOp::SLe => Cond::SLe,
+        CmpOp::SLt => Cond::SLt,
+        CmpOp::UGe => Cond::UGe,
+        CmpOp::UGt => Cond::UGt,
+        CmpOp::ULe => Cond::ULe,
+        CmpOp::ULt => Cond::ULt,
+    }
 }
 
-/// The outcomes for which a floating point comparison is true.
-fn fcmp_mask(op: MuOp) -> Option<u8> {
-    Some(match op {
-        MuOp::FFalse => float::FFALSE,
-        MuOp::FTrue => float::FTRUE,
-        MuOp::FUno => float::FUNO,
-        MuOp::FUeq => float::FUEQ,
-        MuOp::FUne => float::FUNE,
-        MuOp::FUgt => float::FUGT,
-        MuOp::FUge => float::FUGE,
-        MuOp::FUlt => float::FULT,
-        MuOp::FUle => float::FULE,
-        MuOp::FOrd => float::FORD,
-        MuOp::FOeq => float::FOEQ,
-        MuOp::FOne => float::FONE,
-        MuOp::FOgt => float::FOGT,
-        MuOp::FOge => float::FOGE,
-        MuOp::FOlt => float::FOLT,
-        MuOp::FOle => float::FOLE,
-        _ => return None,
-    })
+/// The operations with the status flags #C and #V.
+#[derive(Clone, Copy)]
+pub(super) enum Sum {
+    Add,
+    Sub,
+    Mul,
+}
+
+impl Sum {
+    fn of(op: IntOp) -> Option<Sum> {
+        match op {
+            IntOp::Add => Some(Sum::Add),
+            IntOp::Sub => Some(Sum::Sub),
+            IntOp::Mul => Some(Sum::Mul),
+            IntOp::SDiv
+            | IntOp::SRem
+            | IntOp::UDiv
+            | IntOp::URem
+            | IntOp::Shl
+            | IntOp::LShr
+            | IntOp::AShr
+            | IntOp::And
+            | IntOp::Or
+            | IntOp::Xor => None,
+        }
+    }
 }
 
 impl Importer<'_> {
@@ -85,7 +90,8 @@ impl Importer<'_> {
         }
     }
 
-    pub(super) fn binary(&mut self, inst: &Inst<Linked>) -> Done {
+    /// A binary operation on integers.
+    pub(super) fn int_binary(&mut self, inst: &Inst<Linked>, op: IntOp) -> Done {
         let (lane, count) = self.lane(inst.types[0])?;
         let (a, b) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
         let step = lane.leaves();
@@ -104,12 +110,12 @@ impl Importer<'_> {
         for at in 0..count {
             let (a, b) = (&a[at * step..(at + 1) * step], &b[at * step..(at + 1) * step]);
             match lane {
-                Lane::One(ty) => results.push(self.scalar_binary(inst.op, ty, a[0], b[0])),
-                Lane::Wide => results.extend(self.wide_binary(inst.op, [a[0], a[1]], [b[0], b[1]])),
+                Lane::One(ty) => results.push(self.scalar_binary(op, ty, a[0], b[0])),
+                Lane::Wide => results.extend(self.wide_binary(op, [a[0], a[1]], [b[0], b[1]])),
             }
         }
         if !inst.attrs.status.is_empty() {
-            self.status(inst, lane, &a, &b, &results)?;
+            self.status(inst, op, lane, &a, &b, &results)?;
         }
         self.define_result(inst, results);
         self.go_on(inst)
@@ -124,53 +130,74 @@ impl Importer<'_> {
         self.cmp(Cond::Eq, value, zero)
     }
 
-    fn scalar_binary(&mut self, op: MuOp, ty: Ty, a: Value, b: Value) -> Value {
-        let single = ty == LeafKind::Float;
+    fn scalar_binary(&mut self, op: IntOp, ty: Ty, a: Value, b: Value) -> Value {
         let op = match op {
-            MuOp::Add => Op::Add,
-            MuOp::Sub => Op::Sub,
-            MuOp::Mul => Op::Mul,
-            MuOp::SDiv => Op::SDiv,
-            MuOp::SRem => Op::SRem,
-            MuOp::UDiv => Op::UDiv,
-            MuOp::URem => Op::URem,
-            MuOp::Shl => Op::Shl,
-            MuOp::LShr => Op::LShr,
-            MuOp::AShr => Op::AShr,
-            MuOp::And => Op::And,
-            MuOp::Or => Op::Or,
-            MuOp::Xor => Op::Xor,
-            MuOp::FAdd => Op::FAdd,
-            MuOp::FSub => Op::FSub,
-            MuOp::FMul => Op::FMul,
-            MuOp::FDiv => Op::FDiv,
-            // The only binary operation left.
-            _ => Op::Help(if single { Helper::FRem32 } else { Helper::FRem64 }),
+            IntOp::Add => Op::Add,
+            IntOp::Sub => Op::Sub,
+            IntOp::Mul => Op::Mul,
+            IntOp::SDiv => Op::SDiv,
+            IntOp::SRem => Op::SRem,
+            IntOp::UDiv => Op::UDiv,
+            IntOp::URem => Op::URem,
+            IntOp::Shl => Op::Shl,
+            IntOp::LShr => Op::LShr,
+            IntOp::AShr => Op::AShr,
+            IntOp::And => Op::And,
+            IntOp::Or => Op::Or,
+            IntOp::Xor => Op::Xor,
         };
         self.op(op, ty, &[a, b])
     }
 
+    /// A binary operation on floating point numbers.
+    pub(super) fn fp_binary(&mut self, inst: &Inst<Linked>, op: FpOp) -> Done {
+        let (lane, _) = self.lane(inst.types[0])?;
+        let Lane::One(ty) = lane else { return Err(Unsupported::Form(inst.op, "int<128>")) };
+        let op = match op {
+            FpOp::FAdd => Op::FAdd,
+            FpOp::FSub => Op::FSub,
+            FpOp::FMul => Op::FMul,
+            FpOp::FDiv => Op::FDiv,
+            FpOp::FRem if ty == LeafKind::Float => Op::Help(Helper::FRem32),
+            FpOp::FRem => Op::Help(Helper::FRem64),
+        };
+        let (a, b) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
+        let results = a.iter().zip(&b).map(|(&a, &b)| self.op(op, ty, &[a, b])).collect();
+        self.define_result(inst, results);
+        Ok(())
+    }
+
     /// The status results, which are the results after the first.
-    fn status(&mut self, inst: &Inst<Linked>, lane: Lane, a: &Leaves, b: &Leaves, r: &Leaves) -> Done {
-        let wide = lane == Lane::Wide;
+    fn status(
+        &mut self,
+        inst: &Inst<Linked>,
+        op: IntOp,
+        lane: Lane,
+        a: &Leaves,
+        b: &Leaves,
+        r: &Leaves,
+    ) -> Done {
         let mut next = 1;
         for (flag, _) in StatusFlags::ALL {
             if !inst.attrs.status.contains(flag) {
                 continue;
             }
-            let value = match (flag, lane) {
-                (StatusFlags::N, _) => {
-                    let ty = self.func.ty(r[r.len() - 1]);
-                    let zero = self.int(ty, 0);
-                    self.cmp(Cond::SLt, r[r.len() - 1], zero)
+            let value = if flag == StatusFlags::N {
+                let ty = self.func.ty(r[r.len() - 1]);
+                let zero = self.int(ty, 0);
+                self.cmp(Cond::SLt, r[r.len() - 1], zero)
+            } else if flag == StatusFlags::Z {
+                self.is_zero(lane, r)
+            } else {
+                let sum = Sum::of(op).ok_or(Unsupported::Form(inst.op, "#C or #V"))?;
+                match (lane, flag == StatusFlags::C) {
+                    (Lane::Wide, true) => self.wide_carry(sum, [a[0], a[1]], [b[0], b[1]], [r[0], r[1]])?,
+                    (Lane::Wide, false) => {
+                        self.wide_overflow(sum, [a[0], a[1]], [b[0], b[1]], [r[0], r[1]])?
+                    }
+                    (Lane::One(_), true) => self.carry(sum, a[0], b[0], r[0]),
+                    (Lane::One(_), false) => self.overflow(sum, a[0], b[0], r[0]),
                 }
-                (StatusFlags::Z, _) => self.is_zero(lane, r),
-                (StatusFlags::C, _) if wide => {
-                    self.wide_carry(inst.op, [a[0], a[1]], [b[0], b[1]], [r[0], r[1]])?
-                }
-                (_, _) if wide => self.wide_overflow(inst.op, [a[0], a[1]], [b[0], b[1]], [r[0], r[1]])?,
-                (StatusFlags::C, _) => self.carry(inst.op, a[0], b[0], r[0])?,
-                _ => self.overflow(inst.op, a[0], b[0], r[0])?,
             };
             if let Some(&var) = inst.results.get(next) {
                 self.define(var, Leaves::from_slice(&[value]));
@@ -180,18 +207,18 @@ impl Importer<'_> {
         Ok(())
     }
 
-    fn carry(&mut self, op: MuOp, a: Value, b: Value, r: Value) -> Result<Value, Unsupported> {
+    fn carry(&mut self, op: Sum, a: Value, b: Value, r: Value) -> Value {
         let ty = self.func.ty(r);
         let width = crate::ssa::eval::width(ty);
-        Ok(match op {
-            MuOp::Add => self.cmp(Cond::ULt, r, a),
-            MuOp::Sub => self.cmp(Cond::ULt, a, b),
-            MuOp::Mul if width == 64 => {
+        match op {
+            Sum::Add => self.cmp(Cond::ULt, r, a),
+            Sum::Sub => self.cmp(Cond::ULt, a, b),
+            Sum::Mul if width == 64 => {
                 let high = self.op(Op::UMulHi, I64, &[a, b]);
                 let zero = self.int(I64, 0);
                 self.cmp(Cond::Ne, high, zero)
             }
-            MuOp::Mul => {
+            Sum::Mul => {
                 // Twice the width, or both halves where that does not exist.
                 let (a, b) = (self.op(Op::ZExt, I64, &[a]), self.op(Op::ZExt, I64, &[b]));
                 let greatest = self.int(I64, int::mask(width));
@@ -202,30 +229,29 @@ impl Importer<'_> {
                 let high_set = self.cmp(Cond::Ne, high, zero);
                 self.op(Op::Or, I1, &[too_great, high_set])
             }
-            _ => return Err(Unsupported::Form(op, "#C")),
-        })
+        }
     }
 
-    fn overflow(&mut self, op: MuOp, a: Value, b: Value, r: Value) -> Result<Value, Unsupported> {
+    fn overflow(&mut self, op: Sum, a: Value, b: Value, r: Value) -> Value {
         let ty = self.func.ty(r);
         let width = crate::ssa::eval::width(ty);
         let zero = self.int(ty, 0);
-        Ok(match op {
-            MuOp::Add | MuOp::Sub => {
+        match op {
+            Sum::Add | Sum::Sub => {
                 // The result's sign differs from a's, and b's sign is the one that makes that impossible.
                 let first = self.op(Op::Xor, ty, &[a, r]);
-                let other = if op == MuOp::Add { r } else { a };
+                let other = if matches!(op, Sum::Add) { r } else { a };
                 let second = self.op(Op::Xor, ty, &[b, other]);
                 let both = self.op(Op::And, ty, &[first, second]);
                 self.cmp(Cond::SLt, both, zero)
             }
-            MuOp::Mul if width == 64 => {
+            Sum::Mul if width == 64 => {
                 let high = self.op(Op::SMulHi, I64, &[a, b]);
                 let last = self.int(I64, 63);
                 let sign = self.op(Op::AShr, I64, &[r, last]);
                 self.cmp(Cond::Ne, high, sign)
             }
-            MuOp::Mul => {
+            Sum::Mul => {
                 let (wide_a, wide_b) = (self.op(Op::SExt, I64, &[a]), self.op(Op::SExt, I64, &[b]));
                 let low = self.op(Op::Mul, I64, &[wide_a, wide_b]);
                 let back = self.op(Op::SExt, I64, &[r]);
@@ -236,30 +262,35 @@ impl Importer<'_> {
                 let high_differs = self.cmp(Cond::Ne, high, sign);
                 self.op(Op::Or, I1, &[differs, high_differs])
             }
-            _ => return Err(Unsupported::Form(op, "#V")),
-        })
+        }
     }
 
-    pub(super) fn compare(&mut self, inst: &Inst<Linked>) -> Done {
-        let (lane, count) = self.lane(inst.types[0])?;
+    /// A comparison of integers, pointers and references.
+    pub(super) fn compare(&mut self, inst: &Inst<Linked>, op: CmpOp) -> Done {
+        let (lane, _) = self.lane(inst.types[0])?;
         let (a, b) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
+        let (cond, step) = (cond_of(op), lane.leaves());
         let mut results = Leaves::new();
-        for at in 0..count {
-            let value = match (lane, cond_of(inst.op), fcmp_mask(inst.op)) {
-                (Lane::Wide, Some(cond), _) => {
-                    self.wide_compare(cond, [a[2 * at], a[2 * at + 1]], [b[2 * at], b[2 * at + 1]])
-                }
-                (Lane::One(_), Some(cond), _) => self.cmp(cond, a[at], b[at]),
-                (_, None, Some(mask)) => self.op(Op::FCmp(mask), I1, &[a[at], b[at]]),
-                (_, None, None) => return Err(Unsupported::Op(inst.op)),
-            };
-            results.push(value);
+        for (a, b) in a.chunks_exact(step).zip(b.chunks_exact(step)) {
+            results.push(match lane {
+                Lane::Wide => self.wide_compare(cond, [a[0], a[1]], [b[0], b[1]]),
+                Lane::One(_) => self.cmp(cond, a[0], b[0]),
+            });
         }
         self.define_result(inst, results);
         Ok(())
     }
 
-    pub(super) fn convert(&mut self, inst: &Inst<Linked>) -> Done {
+    /// A comparison of floating point numbers.
+    pub(super) fn fp_compare(&mut self, inst: &Inst<Linked>, op: FpCmpOp) -> Done {
+        let (a, b) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
+        let compare = Op::FCmp(fcmp_mask(op));
+        let results = a.iter().zip(&b).map(|(&a, &b)| self.op(compare, I1, &[a, b])).collect();
+        self.define_result(inst, results);
+        Ok(())
+    }
+
+    pub(super) fn convert(&mut self, inst: &Inst<Linked>, op: ConvOp) -> Done {
         let (from, count) = self.lane(inst.types[0])?;
         let (to, _) = self.lane(inst.types[1])?;
         let a = self.value(inst.args[0])?;
@@ -267,12 +298,12 @@ impl Importer<'_> {
         for at in 0..count {
             match (from, to) {
                 (Lane::One(from), Lane::One(to)) => {
-                    let value = self.scalar_convert(inst.op, from, to, a[at])?;
+                    let value = self.scalar_convert(op, from, to, a[at]);
                     results.push(value);
                 }
-                _ => {
+                (Lane::Wide, _) | (_, Lane::Wide) => {
                     let lane = &a[at * from.leaves()..(at + 1) * from.leaves()];
-                    let value = self.wide_convert(inst.op, from, to, lane)?;
+                    let value = self.wide_convert(op, from, to, lane)?;
                     results.extend(value);
                 }
             }
@@ -297,57 +328,59 @@ impl Importer<'_> {
         }
     }
 
-    fn scalar_convert(&mut self, op: MuOp, from: Ty, to: Ty, a: Value) -> Result<Value, Unsupported> {
-        Ok(match op {
-            MuOp::Trunc => self.op(Op::Trunc, to, &[a]),
-            MuOp::ZExt => self.op(Op::ZExt, to, &[a]),
-            MuOp::SExt => self.op(Op::SExt, to, &[a]),
-            MuOp::FpTrunc => self.op(Op::FpTrunc, to, &[a]),
-            MuOp::FpExt => self.op(Op::FpExt, to, &[a]),
-            MuOp::BitCast => self.op(Op::BitCast, to, &[a]),
-            MuOp::RefCast => self.retype(a, to),
-            MuOp::PtrCast => {
-                let word = match from {
-                    LeafKind::Int(_) => self.resize(a, I64),
-                    _ => self.retype(a, I64),
-                };
-                match to {
-                    LeafKind::Int(_) => self.resize(word, to),
-                    _ => self.retype(word, to),
-                }
-            }
-            MuOp::SiToFp => {
+    /// Between integers and pointers, by way of a word.
+    pub(super) fn ptr_cast(&mut self, a: Value, to: Ty) -> Value {
+        let word = match self.func.ty(a) {
+            LeafKind::Int(_) => self.resize(a, I64),
+            _ => self.retype(a, I64),
+        };
+        match to {
+            LeafKind::Int(_) => self.resize(word, to),
+            _ => self.retype(word, to),
+        }
+    }
+
+    fn scalar_convert(&mut self, op: ConvOp, from: Ty, to: Ty, a: Value) -> Value {
+        match op {
+            ConvOp::Trunc | ConvOp::ZExt => self.resize(a, to),
+            // Lenient mode lets extensions pass that change nothing.
+            ConvOp::SExt if from == to => a,
+            ConvOp::SExt => self.op(Op::SExt, to, &[a]),
+            ConvOp::FpTrunc => self.op(Op::FpTrunc, to, &[a]),
+            ConvOp::FpExt => self.op(Op::FpExt, to, &[a]),
+            ConvOp::BitCast => self.op(Op::BitCast, to, &[a]),
+            ConvOp::RefCast => self.retype(a, to),
+            ConvOp::PtrCast => self.ptr_cast(a, to),
+            ConvOp::SiToFp => {
                 let word = if from == I64 { a } else { self.op(Op::SExt, I64, &[a]) };
                 self.op(Op::SiToFp, to, &[word])
             }
-            MuOp::UiToFp if from == I64 => {
+            ConvOp::UiToFp if from == I64 => {
                 let helper = if to == LeafKind::Float { Helper::UiToF32 } else { Helper::UiToF64 };
                 self.op(Op::Help(helper), to, &[a])
             }
-            MuOp::UiToFp => {
+            ConvOp::UiToFp => {
                 let word = self.op(Op::ZExt, I64, &[a]);
                 self.op(Op::SiToFp, to, &[word])
             }
-            MuOp::FpToSi | MuOp::FpToUi => self.fp_to_int(op, from, to, a),
-            _ => return Err(Unsupported::Op(op)),
-        })
+            ConvOp::FpToSi => self.fp_to_int(true, from, to, a),
+            ConvOp::FpToUi => self.fp_to_int(false, from, to, a),
+        }
     }
 
     /// Truncation to a word, then clamping.
-    fn fp_to_int(&mut self, op: MuOp, from: Ty, to: Ty, a: Value) -> Value {
+    fn fp_to_int(&mut self, signed: bool, from: Ty, to: Ty, a: Value) -> Value {
         let double = if from == LeafKind::Float { self.op(Op::FpExt, LeafKind::Double, &[a]) } else { a };
         let width = crate::ssa::eval::width(to);
-        if op == MuOp::FpToUi && width == 64 {
+        if !signed && width == 64 {
             return self.op(Op::Help(Helper::F64ToUi), I64, &[double]);
         }
         let word = self.op(Op::F64ToSi, I64, &[double]);
         if width == 64 {
             return word;
         }
-        let (least, greatest) = match op {
-            MuOp::FpToUi => (0, int::mask(width)),
-            _ => (!(int::mask(width) >> 1), int::mask(width) >> 1),
-        };
+        let (least, greatest) =
+            if signed { (!(int::mask(width) >> 1), int::mask(width) >> 1) } else { (0, int::mask(width)) };
         let (least, greatest) = (self.int(I64, least), self.int(I64, greatest));
         let above = self.cmp(Cond::SGt, word, greatest);
         let word = self.op(Op::Select, I64, &[above, greatest, word]);

@@ -74,12 +74,21 @@ impl Importer<'_> {
         self.offset(inst, bytes)
     }
 
-    pub(super) fn index_iref(&mut self, inst: &Inst<Linked>) -> Done {
+    pub(super) fn elem_iref(&mut self, inst: &Inst<Linked>) -> Done {
         let layout = self.layout(inst.types[0]);
         let stride = match layout.shape {
-            Shape::Array { stride, .. } if inst.op == mu_ir::table::Op::GetElemIRef => stride,
+            Shape::Array { stride, .. } => stride,
             _ => layout.size_bytes,
         };
+        self.index_iref(inst, stride)
+    }
+
+    pub(super) fn shift_iref(&mut self, inst: &Inst<Linked>) -> Done {
+        let stride = self.layout(inst.types[0]).size_bytes;
+        self.index_iref(inst, stride)
+    }
+
+    fn index_iref(&mut self, inst: &Inst<Linked>, stride: u64) -> Done {
         if stride == Layout::TOO_LARGE {
             return Err(Unsupported::Form(inst.op, "an offset beyond the address space"));
         }

@@ -1,9 +1,13 @@
-//! What this tier supports: one decision per instruction of the table, without a wildcard arm, so that a new
-//! instruction does not compile until it is decided here.
+//! What this tier supports: one decision per instruction of the table, family by family and without a wildcard arm, so
+//! that a new instruction does not compile until it is decided here. What imports an instruction is told which of its
+//! family it is, and asks no more.
 
 use super::{Done, Importer};
 use mu_ir::inst::{Inst, Linked};
-use mu_ir::table::{CommInst, Op};
+use mu_ir::table::{
+    AccessOp, AddressOp, AllocOp, CallOp, ChoiceOp, CommFamily, CommInst, Family, MiscInst, Op, SystemOp,
+    ValueOp,
+};
 use std::fmt;
 
 /// Why a function version is not compiled. It stays with the interpreter.
@@ -53,106 +57,77 @@ impl std::error::Error for Unsupported {}
 impl Importer<'_> {
     /// Imports one instruction of a Mu block.
     pub(super) fn inst(&mut self, inst: &Inst<Linked>, block: usize) -> Done {
-        match inst.op {
-            Op::Add
-            | Op::Sub
-            | Op::Mul
-            | Op::SDiv
-            | Op::SRem
-            | Op::UDiv
-            | Op::URem
-            | Op::Shl
-            | Op::LShr
-            | Op::AShr
-            | Op::And
-            | Op::Or
-            | Op::Xor
-            | Op::FAdd
-            | Op::FSub
-            | Op::FMul
-            | Op::FDiv
-            | Op::FRem => self.binary(inst),
-            Op::Eq
-            | Op::Ne
-            | Op::SGe
-            | Op::SGt
-            | Op::SLe
-            | Op::SLt
-            | Op::UGe
-            | Op::UGt
-            | Op::ULe
-            | Op::ULt
-            | Op::FFalse
-            | Op::FTrue
-            | Op::FUno
-            | Op::FUeq
-            | Op::FUne
-            | Op::FUgt
-            | Op::FUge
-            | Op::FUlt
-            | Op::FUle
-            | Op::FOrd
-            | Op::FOeq
-            | Op::FOne
-            | Op::FOgt
-            | Op::FOge
-            | Op::FOlt
-            | Op::FOle => self.compare(inst),
-            Op::Trunc
-            | Op::ZExt
-            | Op::SExt
-            | Op::FpTrunc
-            | Op::FpExt
-            | Op::FpToUi
-            | Op::FpToSi
-            | Op::UiToFp
-            | Op::SiToFp
-            | Op::BitCast
-            | Op::RefCast
-            | Op::PtrCast => self.convert(inst),
-            Op::Select => self.select(inst),
-            Op::Branch => self.branch(inst),
-            Op::Branch2 => self.branch2(inst),
-            Op::Switch => self.switch(inst),
-            Op::Call => self.call(inst),
-            Op::TailCall => self.tail_call(inst),
-            Op::Ret => self.ret(inst),
-            Op::Throw => self.throw(inst),
-            Op::ExtractValue | Op::InsertValue => self.struct_value(inst),
-            Op::ExtractElement | Op::InsertElement => self.element(inst),
-            Op::ShuffleVector => self.shuffle(inst),
-            Op::Alloca => self.alloca(inst, block),
-            Op::GetIRef => self.get_iref(inst),
-            Op::GetFieldIRef => self.field_iref(inst),
-            Op::GetElemIRef | Op::ShiftIRef => self.index_iref(inst),
-            Op::GetVarPartIRef => self.var_part_iref(inst),
-            Op::Load => self.load(inst),
-            Op::Store => self.store(inst),
-            Op::CmpXchg => self.cmpxchg(inst),
-            Op::AtomicRmw => self.rmw(inst),
-            Op::Fence => self.fence(inst),
-            Op::CommInst => self.comm(inst),
-            Op::New
-            | Op::NewHybrid
-            | Op::AllocaHybrid
-            | Op::Trap
-            | Op::Watchpoint
-            | Op::WpBranch
-            | Op::CCall
-            | Op::NewThread
-            | Op::SwapStack => Err(Unsupported::Op(inst.op)),
+        match inst.op.family() {
+            Family::Int(op) => self.int_binary(inst, op),
+            Family::Fp(op) => self.fp_binary(inst, op),
+            Family::Cmp(op) => self.compare(inst, op),
+            Family::FpCmp(op) => self.fp_compare(inst, op),
+            Family::Conv(op) => self.convert(inst, op),
+            Family::Choice(op) => match op {
+                ChoiceOp::Select => self.select(inst),
+                ChoiceOp::Branch => self.branch(inst),
+                ChoiceOp::Branch2 => self.branch2(inst),
+                ChoiceOp::Switch => self.switch(inst),
+            },
+            Family::Call(op) => match op {
+                CallOp::Call => self.call(inst),
+                CallOp::TailCall => self.tail_call(inst),
+                CallOp::Ret => self.ret(inst),
+                CallOp::Throw => self.throw(inst),
+            },
+            Family::Value(op) => match op {
+                ValueOp::ExtractValue => self.struct_value(inst, None),
+                ValueOp::InsertValue => self.struct_value(inst, Some(inst.args[1])),
+                ValueOp::ExtractElement => self.element(inst, None),
+                ValueOp::InsertElement => self.element(inst, Some(inst.args[2])),
+                ValueOp::ShuffleVector => self.shuffle(inst),
+            },
+            Family::Alloc(op) => match op {
+                AllocOp::Alloca => self.alloca(inst, block),
+                AllocOp::New | AllocOp::NewHybrid | AllocOp::AllocaHybrid => Err(Unsupported::Op(inst.op)),
+            },
+            Family::Address(op) => match op {
+                AddressOp::GetIRef => self.get_iref(inst),
+                AddressOp::GetFieldIRef => self.field_iref(inst),
+                AddressOp::GetElemIRef => self.elem_iref(inst),
+                AddressOp::ShiftIRef => self.shift_iref(inst),
+                AddressOp::GetVarPartIRef => self.var_part_iref(inst),
+            },
+            Family::Access(op) => match op {
+                AccessOp::Load => self.load(inst),
+                AccessOp::Store => self.store(inst),
+                AccessOp::CmpXchg => self.cmpxchg(inst),
+                AccessOp::AtomicRmw => self.rmw(inst),
+            },
+            Family::System(op) => match op {
+                SystemOp::Fence => self.fence(inst),
+                SystemOp::CommInst => self.comm(inst),
+                SystemOp::Trap
+                | SystemOp::Watchpoint
+                | SystemOp::WpBranch
+                | SystemOp::CCall
+                | SystemOp::NewThread
+                | SystemOp::SwapStack => Err(Unsupported::Op(inst.op)),
+            },
         }
     }
 
     fn comm(&mut self, inst: &Inst<Linked>) -> Done {
-        match inst.attrs.comm {
-            Some(CommInst::KillDependency) => {
-                let value = self.value(inst.args[0])?;
-                self.define_result(inst, value);
-                Ok(())
-            }
-            Some(comm) => Err(Unsupported::Comm(comm)),
-            None => Err(Unsupported::Op(inst.op)),
+        let Some(comm) = inst.attrs.comm else { return Err(Unsupported::Op(inst.op)) };
+        match comm.family() {
+            CommFamily::Misc(op) => match op {
+                MiscInst::KillDependency => {
+                    let value = self.value(inst.args[0])?;
+                    self.define_result(inst, value);
+                    Ok(())
+                }
+            },
+            CommFamily::Thread(_)
+            | CommFamily::Tr64(_)
+            | CommFamily::Futex(_)
+            | CommFamily::Native(_)
+            | CommFamily::Meta(_)
+            | CommFamily::Builder(_) => Err(Unsupported::Comm(comm)),
         }
     }
 }

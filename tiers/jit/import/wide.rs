@@ -1,31 +1,31 @@
 //! `int<128>`, as two words: low, high.
 
-use super::Importer;
-use super::arith::Lane;
+use super::arith::{Lane, Sum};
+use super::{Importer, Leaves};
 use crate::import::Unsupported;
-use crate::ssa::{Cond, Helper, I1, I64, Op, Value};
-use mu_ir::table::Op as MuOp;
+use crate::ssa::{Cond, Helper, I1, I64, Op, Ty, Value};
+use mu_ir::table::{ConvOp, IntOp};
 use mu_rt::layout::LeafKind;
 
 /// Low and high word.
 type Wide = [Value; 2];
 
 impl Importer<'_> {
-    pub(super) fn wide_binary(&mut self, op: MuOp, a: Wide, b: Wide) -> Wide {
+    pub(super) fn wide_binary(&mut self, op: IntOp, a: Wide, b: Wide) -> Wide {
         let simple =
             |op: Op, this: &mut Self| [this.op(op, I64, &[a[0], b[0]]), this.op(op, I64, &[a[1], b[1]])];
         match op {
-            MuOp::And => simple(Op::And, self),
-            MuOp::Or => simple(Op::Or, self),
-            MuOp::Xor => simple(Op::Xor, self),
-            MuOp::Add => self.wide_add(a, b),
-            MuOp::Sub => {
+            IntOp::And => simple(Op::And, self),
+            IntOp::Or => simple(Op::Or, self),
+            IntOp::Xor => simple(Op::Xor, self),
+            IntOp::Add => self.wide_add(a, b),
+            IntOp::Sub => {
                 let [low, high] = simple(Op::Sub, self);
                 let borrow = self.cmp(Cond::ULt, a[0], b[0]);
                 let borrow = self.op(Op::ZExt, I64, &[borrow]);
                 [low, self.op(Op::Sub, I64, &[high, borrow])]
             }
-            MuOp::Mul => {
+            IntOp::Mul => {
                 let low = self.op(Op::Mul, I64, &[a[0], b[0]]);
                 let high = self.op(Op::UMulHi, I64, &[a[0], b[0]]);
                 let cross = self.op(Op::Mul, I64, &[a[0], b[1]]);
@@ -33,13 +33,13 @@ impl Importer<'_> {
                 let high = self.op(Op::Add, I64, &[high, cross]);
                 [low, self.op(Op::Add, I64, &[high, other])]
             }
-            MuOp::UDiv => self.wide_help(Helper::WideUDiv, a, b),
-            MuOp::URem => self.wide_help(Helper::WideURem, a, b),
-            MuOp::SDiv => self.wide_help(Helper::WideSDiv, a, b),
-            MuOp::SRem => self.wide_help(Helper::WideSRem, a, b),
-            MuOp::Shl => self.wide_help(Helper::WideShl, a, b),
-            MuOp::LShr => self.wide_help(Helper::WideLShr, a, b),
-            _ => self.wide_help(Helper::WideAShr, a, b),
+            IntOp::UDiv => self.wide_help(Helper::WideUDiv, a, b),
+            IntOp::URem => self.wide_help(Helper::WideURem, a, b),
+            IntOp::SDiv => self.wide_help(Helper::WideSDiv, a, b),
+            IntOp::SRem => self.wide_help(Helper::WideSRem, a, b),
+            IntOp::Shl => self.wide_help(Helper::WideShl, a, b),
+            IntOp::LShr => self.wide_help(Helper::WideLShr, a, b),
+            IntOp::AShr => self.wide_help(Helper::WideAShr, a, b),
         }
     }
 
@@ -57,26 +57,21 @@ impl Importer<'_> {
         [results[0], results[1]]
     }
 
-    pub(super) fn wide_carry(&mut self, op: MuOp, a: Wide, b: Wide, r: Wide) -> Result<Value, Unsupported> {
+    pub(super) fn wide_carry(&mut self, op: Sum, a: Wide, b: Wide, r: Wide) -> Result<Value, Unsupported> {
         match op {
-            MuOp::Add => Ok(self.wide_compare(Cond::ULt, r, a)),
-            MuOp::Sub => Ok(self.wide_compare(Cond::ULt, a, b)),
-            _ => Err(Unsupported::Form(op, "#C of int<128>")),
+            Sum::Add => Ok(self.wide_compare(Cond::ULt, r, a)),
+            Sum::Sub => Ok(self.wide_compare(Cond::ULt, a, b)),
+            Sum::Mul => Err(Unsupported::Form(IntOp::Mul.into(), "#C of int<128>")),
         }
     }
 
-    pub(super) fn wide_overflow(
-        &mut self,
-        op: MuOp,
-        a: Wide,
-        b: Wide,
-        r: Wide,
-    ) -> Result<Value, Unsupported> {
-        if !matches!(op, MuOp::Add | MuOp::Sub) {
-            return Err(Unsupported::Form(op, "#V of int<128>"));
-        }
+    pub(super) fn wide_overflow(&mut self, op: Sum, a: Wide, b: Wide, r: Wide) -> Result<Value, Unsupported> {
         let first = self.op(Op::Xor, I64, &[a[1], r[1]]);
-        let other = if op == MuOp::Add { r[1] } else { a[1] };
+        let other = match op {
+            Sum::Add => r[1],
+            Sum::Sub => a[1],
+            Sum::Mul => return Err(Unsupported::Form(IntOp::Mul.into(), "#V of int<128>")),
+        };
         let second = self.op(Op::Xor, I64, &[b[1], other]);
         let both = self.op(Op::And, I64, &[first, second]);
         let zero = self.int(I64, 0);
@@ -104,52 +99,68 @@ impl Importer<'_> {
         self.op(Op::Select, I1, &[equal, low, high])
     }
 
+    /// A conversion from or to `int<128>`.
     pub(super) fn wide_convert(
         &mut self,
-        op: MuOp,
+        op: ConvOp,
         from: Lane,
         to: Lane,
         a: &[Value],
-    ) -> Result<super::Leaves, Unsupported> {
-        let zero = self.int(I64, 0);
-        let results = match (op, from, to) {
-            (MuOp::Trunc, Lane::Wide, Lane::One(to)) => {
-                let low = a[0];
-                return Ok([self.resize(low, to)].into_iter().collect());
+    ) -> Result<Leaves, Unsupported> {
+        match (op, from, to) {
+            // Lenient mode lets conversions pass that change nothing.
+            (ConvOp::Trunc | ConvOp::ZExt | ConvOp::SExt | ConvOp::PtrCast, Lane::Wide, Lane::Wide) => {
+                Ok(Leaves::from_slice(a))
             }
-            (MuOp::ZExt, Lane::One(_), Lane::Wide) => [self.resize(a[0], I64), zero],
-            (MuOp::SExt, Lane::One(from), Lane::Wide) => {
+            (ConvOp::Trunc, Lane::Wide, Lane::One(to)) => Ok([self.resize(a[0], to)].into_iter().collect()),
+            (ConvOp::PtrCast, Lane::Wide, Lane::One(to)) => {
+                Ok([self.ptr_cast(a[0], to)].into_iter().collect())
+            }
+            (ConvOp::ZExt, Lane::One(_), Lane::Wide) => {
+                let zero = self.int(I64, 0);
+                Ok([self.resize(a[0], I64), zero].into_iter().collect())
+            }
+            (ConvOp::PtrCast, Lane::One(_), Lane::Wide) => {
+                let zero = self.int(I64, 0);
+                Ok([self.ptr_cast(a[0], I64), zero].into_iter().collect())
+            }
+            (ConvOp::SExt, Lane::One(from), Lane::Wide) => {
                 let low = if from == I64 { a[0] } else { self.op(Op::SExt, I64, &[a[0]]) };
                 let last = self.int(I64, 63);
-                [low, self.op(Op::AShr, I64, &[low, last])]
+                Ok([low, self.op(Op::AShr, I64, &[low, last])].into_iter().collect())
             }
-            (MuOp::PtrCast, Lane::Wide, Lane::One(to)) => {
-                let low = a[0];
-                return Ok([self.retype(low, to)].into_iter().collect());
+            (ConvOp::UiToFp, Lane::Wide, Lane::One(to)) => {
+                let single = to == LeafKind::Float;
+                let helper = if single { Helper::WideUiToF32 } else { Helper::WideUiToF64 };
+                Ok([self.op(Op::Help(helper), to, a)].into_iter().collect())
             }
-            (MuOp::PtrCast, Lane::One(_), Lane::Wide) => [self.retype(a[0], I64), zero],
-            (MuOp::UiToFp | MuOp::SiToFp, Lane::Wide, Lane::One(to)) => {
-                let helper = match (op, to) {
-                    (MuOp::UiToFp, LeafKind::Float) => Helper::WideUiToF32,
-                    (MuOp::UiToFp, _) => Helper::WideUiToF64,
-                    (_, LeafKind::Float) => Helper::WideSiToF32,
-                    _ => Helper::WideSiToF64,
-                };
-                return Ok([self.op(Op::Help(helper), to, a)].into_iter().collect());
+            (ConvOp::SiToFp, Lane::Wide, Lane::One(to)) => {
+                let single = to == LeafKind::Float;
+                let helper = if single { Helper::WideSiToF32 } else { Helper::WideSiToF64 };
+                Ok([self.op(Op::Help(helper), to, a)].into_iter().collect())
             }
-            (MuOp::FpToUi | MuOp::FpToSi, Lane::One(from), Lane::Wide) => {
-                let a = if from == LeafKind::Float {
-                    self.op(Op::FpExt, LeafKind::Double, &[a[0]])
-                } else {
-                    a[0]
-                };
-                let helper = if op == MuOp::FpToUi { Helper::WideF64ToUi } else { Helper::WideF64ToSi };
-                let inst = self.push(Op::Help(helper), &[a], &[I64, I64]);
-                let results = &self.func.insts[inst.index()].results;
-                [results[0], results[1]]
+            (ConvOp::FpToUi, Lane::One(from), Lane::Wide) => {
+                Ok(self.fp_to_wide(Helper::WideF64ToUi, from, a[0]))
             }
-            _ => return Err(Unsupported::Form(op, "int<128>")),
-        };
-        Ok(results.into_iter().collect())
+            (ConvOp::FpToSi, Lane::One(from), Lane::Wide) => {
+                Ok(self.fp_to_wide(Helper::WideF64ToSi, from, a[0]))
+            }
+            // The verifier lets none of these pass.
+            (ConvOp::Trunc, Lane::One(_), Lane::One(_) | Lane::Wide)
+            | (ConvOp::ZExt | ConvOp::SExt | ConvOp::PtrCast, Lane::One(_) | Lane::Wide, Lane::One(_))
+            | (ConvOp::UiToFp | ConvOp::SiToFp, Lane::One(_), Lane::One(_) | Lane::Wide)
+            | (ConvOp::UiToFp | ConvOp::SiToFp, Lane::Wide, Lane::Wide)
+            | (ConvOp::FpToUi | ConvOp::FpToSi, Lane::Wide, Lane::One(_) | Lane::Wide)
+            | (ConvOp::FpToUi | ConvOp::FpToSi, Lane::One(_), Lane::One(_))
+            | (ConvOp::FpTrunc | ConvOp::FpExt | ConvOp::BitCast | ConvOp::RefCast, _, _) => {
+                Err(Unsupported::Form(op.into(), "int<128>"))
+            }
+        }
+    }
+
+    fn fp_to_wide(&mut self, helper: Helper, from: Ty, a: Value) -> Leaves {
+        let double = if from == LeafKind::Float { self.op(Op::FpExt, LeafKind::Double, &[a]) } else { a };
+        let inst = self.push(Op::Help(helper), &[double], &[I64, I64]);
+        self.func.insts[inst.index()].results.iter().copied().collect()
     }
 }
