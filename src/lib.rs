@@ -35,7 +35,9 @@ pub mod builder;
 pub mod conformance;
 pub mod driver;
 mod hail;
+pub mod handles;
 pub mod introspect;
+pub mod memory;
 pub mod native;
 mod os_threads;
 mod schedule;
@@ -52,7 +54,7 @@ pub use mu_rt::stack::StackRef;
 pub use mu_rt::thread::{ThreadRef, TrapCause};
 pub use mu_text as text;
 pub use trace::{Backtrace, FrameInfo};
-pub use values::Value;
+pub use values::{ClientError, Value};
 
 use mu_interp::Interp;
 use mu_interp::frames::NewStackFailure;
