@@ -11,7 +11,7 @@ use mu_interp::{Alone, Begun, NativeStep, Stop, Tracer};
 use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
-use mu_rt::stack::{FrameCursor, StackState};
+use mu_rt::stack::{FrameCursor, Stack, StackState};
 use mu_rt::thread::{Event, Resumption, Thread, ThreadRef, TrapCause};
 use std::sync::atomic::Ordering;
 
@@ -347,6 +347,12 @@ impl Mu {
     /// Ends the waits whose time has come, and those that were ended by a run inside this one.
     fn expire(&mut self, run: &mut Run, may_jump: bool) {
         let mut woken = std::mem::take(&mut self.machine.woken);
+        if self.machine.rt.config.os_threads {
+            // A run inside this one that was not traced.
+            let threads = &self.machine.rt.threads;
+            let got_up = |&id: &ThreadRef| threads.get(id).is_some_and(|cell| cell.get_up().is_some());
+            woken.extend(run.waiting().filter(got_up));
+        }
         woken.retain(|&thread| !self.wake(run, thread, wait_result::WOKEN));
         self.machine.woken = woken;
         while let Some((thread, result)) = run.expired(may_jump) {
@@ -387,8 +393,13 @@ impl Mu {
             Event::Woke(threads) => {
                 let count = threads.len() as u64;
                 for woken in threads {
-                    if !self.wake(run, woken, wait_result::WOKEN) {
-                        self.machine.woken.push(woken);
+                    if self.wake(run, woken, wait_result::WOKEN) {
+                        continue;
+                    }
+                    // A thread of a run around this one.
+                    match self.machine.rt.config.os_threads {
+                        true => self.machine.rt.threads.wake(woken, wait_result::WOKEN),
+                        false => self.machine.woken.push(woken),
                     }
                 }
                 self.machine.interp.complete(&self.machine.rt, thread.stack, count);
@@ -593,10 +604,12 @@ impl Machine {
         }
     }
 
-    /// After an event that leaves the stack in the middle of an instruction: the trace, and the end of the stack.
+    /// After an event that leaves the stack in the middle of an instruction: the trace, and the end of the stack, if it is
+    /// the thread's.
     fn stop(&self, thread: &Thread) -> Backtrace {
         let backtrace = self.backtrace(thread.stack);
-        if self.rt.stacks.get(thread.stack).is_some_and(|stack| stack.state() == StackState::Active) {
+        let is_active = |stack: &Stack| stack.state() == StackState::Active;
+        if thread.is_bound && self.rt.stacks.get(thread.stack).is_some_and(is_active) {
             self.rt.stacks.kill(thread.stack);
         }
         backtrace

@@ -20,15 +20,21 @@
 //! thread looks for them whenever it polls, sleeps or ends. While it is in native code they wait.
 //!
 //! **The end.** As in the deterministic schedule ([`crate::schedule`]) the run ends with its main thread, or with undefined
-//! behaviour, an unhandled trap or an uncaught exception in any thread. The others end at their next poll, their stacks
-//! stay ACTIVE. Nobody waits for a thread in native code: the instance goes on, and lives on, until that comes back.
+//! behaviour, an unhandled trap or an uncaught exception in any thread; of several outcomes the first one counts. The
+//! others end at their next poll, their stacks stay ACTIVE. Nobody waits for a thread in native code: the instance goes on,
+//! and lives on, until that comes back. All other OS threads have let go of the instance when the run is over. A Rust panic
+//! in any thread (a bug, or the client's trap handler) ends the run, and goes on in the client.
 //!
-//! **Deadlock.** A thread that goes to sleep for ever while all others sleep looks at all of them; if each sleeps for
-//! ever and nobody was woken while it looked, nobody ever will be: [`Outcome::Deadlock`].
+//! **Deadlock.** Members that sleep for ever are counted under one lock, from before they sleep until they have got up.
+//! When the count is that of all members and none was woken, nobody of the crew runs, so nobody of it ever will. Threads of
+//! other runs of the instance (around a trap handler that called this one) might still wake one: they must be stuck as
+//! well. And where functions are exposed, threads that nobody here knows might: then it is no deadlock.
 //!
-//! **Invariants.** A thread's [`Thread`] is out of its cell only while its OS thread has entered the world, or is the one
-//! that has stopped it and passes the thread to whatever may collect. No lock of this module is held while waiting for the
-//! world.
+//! **Invariants.**
+//! * A thread's [`Thread`] is out of its cell only while its OS thread has entered the world, or is the one that has stopped
+//!   it and passes the thread to whatever may collect.
+//! * No lock of this module is held while waiting for the world. The state of the crew is locked before a cell's sleep.
+//! * A member's OS thread drops its reference to the crew, and with it to the instance, before it says that it is gone.
 
 use crate::driver::{DEADLOCK_THREADS_MAX, NoTraps, Outcome, Resume, TrapHandler};
 use crate::values::Value;
@@ -38,11 +44,13 @@ use mu_interp::{Alone, Begun, NativeStep, Stop};
 use mu_ir::ub::Ub;
 use mu_rt::native::Segment;
 use mu_rt::thread::{Event, NewThread, Slept, Thread, ThreadCell, ThreadRef};
-use mu_rt::world::World;
+use mu_rt::world::{Stopped, World};
 use parking_lot::{Condvar, Mutex};
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -52,28 +60,59 @@ const LEASE: u64 = 1 << 14;
 /// Host stack of the OS thread of a Mu thread, in bytes: the interpreter does not recurse on it.
 const HOST_STACK_BYTES: usize = 512 << 10;
 
+/// After what time a thread looks again whether all others are stuck.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// The threads of one run.
 struct Crew {
     world: World<Machine>,
     main: ThreadRef,
     /// The run has ended: everybody shall leave.
     over: AtomicBool,
-    /// Instructions that all threads together may still execute; `u64::MAX`: any number.
-    fuel: AtomicU64,
-    /// How many members sleep without a timeout, or are about to, or have just been woken.
-    asleep: AtomicUsize,
+    /// What all threads together may still execute; `None`: any number of instructions.
+    fuel: Option<Mutex<Fuel>>,
     has_requests: AtomicBool,
+    office: Arc<Office>,
+}
+
+/// What an OS thread still uses when it has dropped the crew.
+#[derive(Default)]
+struct Office {
     state: Mutex<State>,
-    /// A member has left.
+    /// A member has left, or runs native code after the end.
     left: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     outcome: Option<Outcome>,
+    /// A Rust panic of a member, which shall go on in the client.
+    panic: Option<Box<dyn Any + Send>>,
     members: BTreeMap<ThreadRef, Arc<Member>>,
+    /// Threads that are being started, and will be members.
+    starting: usize,
+    /// OS threads that are no members any more but have not dropped the crew yet.
+    leaving: usize,
+    /// How many members sleep for ever, or are about to, or were woken and have not got up.
+    asleep: usize,
     /// Events that the client's OS thread shall settle.
     requests: VecDeque<(Arc<Member>, Event)>,
+}
+
+impl State {
+    /// Whether no member will ever go on unless somebody else wakes one.
+    fn all_sleep(&self) -> bool {
+        let count = self.members.len();
+        count > 0 && self.asleep == count && !self.members.values().any(|member| member.cell.is_woken())
+    }
+}
+
+/// Instructions that a run may still execute.
+struct Fuel {
+    /// Nobody has them.
+    left: u64,
+    /// Running threads have them; what they do not use comes back.
+    lent: u64,
 }
 
 /// A thread of a crew.
@@ -91,6 +130,8 @@ struct Member {
 enum Pause {
     /// It shall look around, then go on.
     Poll,
+    /// It shall go on as soon as others have given back fuel they do not need.
+    Refuel,
     /// Something must be done while no thread runs.
     Alone(Alone),
     /// Native code shall run.
@@ -125,15 +166,16 @@ impl Mu {
         let crew = Arc::new(Crew {
             main: cell.id(),
             over: AtomicBool::new(false),
-            fuel: AtomicU64::new(self.machine.fuel),
-            asleep: AtomicUsize::new(0),
+            fuel: match self.machine.fuel {
+                u64::MAX => None,
+                left => Some(Mutex::new(Fuel { left, lent: 0 })),
+            },
             has_requests: AtomicBool::new(false),
-            state: Mutex::default(),
-            left: Condvar::new(),
+            office: Arc::default(),
             world,
         });
         let main = crew.join(cell);
-        self.machine.while_running(|| crew.run_as_client(&main, handler))
+        self.machine.while_running(|| crew.run_as_client(main, handler))
     }
 
     /// Settles an event and whatever comes of it at once.
@@ -159,7 +201,7 @@ impl Crew {
             is_answered: AtomicBool::new(false),
             is_native: AtomicBool::new(false),
         });
-        self.state.lock().members.insert(member.cell.id(), Arc::clone(&member));
+        self.office.state.lock().members.insert(member.cell.id(), Arc::clone(&member));
         member
     }
 
@@ -173,41 +215,64 @@ impl Crew {
     }
 
     /// The main thread, on the client's OS thread; the outcome of the run.
-    fn run_as_client(self: &Arc<Self>, main: &Arc<Member>, handler: &mut dyn TrapHandler) -> Outcome {
-        let mut segment = None;
-        while !self.is_done(main) {
-            self.serve(handler);
-            match self.interpret(main) {
-                Pause::Poll => {}
-                Pause::Wait(timeout) => self.wait(main, timeout, Some(handler)),
-                Pause::Client(event) => self.settle_as_client(main, handler, event),
-                Pause::Alone(what) => self.alone(main, what),
-                Pause::Native(step) => self.native(main, step, &mut segment),
-                Pause::Ended(outcome) => self.end(main, *outcome),
+    fn run_as_client(self: Arc<Self>, main: Arc<Member>, handler: &mut dyn TrapHandler) -> Outcome {
+        let work = || {
+            let mut segment = None;
+            while !self.is_done(&main) {
+                self.serve(&mut *handler);
+                match self.interpret(&main) {
+                    Pause::Poll => {}
+                    Pause::Refuel => std::thread::yield_now(),
+                    Pause::Wait(timeout) => self.wait(&main, timeout, Some(&mut *handler)),
+                    Pause::Client(event) => self.settle_for_client(&main, &mut *handler, event),
+                    Pause::Alone(what) => self.alone(&main, what),
+                    Pause::Native(step) => self.native(&main, step, &mut segment),
+                    Pause::Ended(outcome) => self.end(&main, *outcome),
+                }
             }
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            self.finish_with_panic(panic);
         }
-        self.leave(main);
-        let mut state = self.state.lock();
-        while !state.members.values().all(|member| member.is_native.load(Ordering::SeqCst)) {
-            self.left.wait(&mut state);
+        let office = self.leave(main);
+        let mut state = office.state.lock();
+        // The client's own thread has left as well.
+        state.leaving -= 1;
+        while state.leaving > 0
+            || !state.members.values().all(|member| member.is_native.load(Ordering::SeqCst))
+        {
+            office.left.wait(&mut state);
         }
-        state.outcome.take().unwrap_or(Outcome::Exit)
+        let (outcome, panic) = (state.outcome.take(), state.panic.take());
+        drop(state);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        outcome.unwrap_or(Outcome::Exit)
     }
 
     /// Another thread, on an OS thread of its own.
-    fn run(self: &Arc<Self>, member: &Arc<Member>) {
-        let mut segment = None;
-        while !self.is_done(member) {
-            match self.interpret(member) {
-                Pause::Poll => {}
-                Pause::Wait(timeout) => self.wait(member, timeout, None),
-                Pause::Client(event) => self.request(member, event),
-                Pause::Alone(what) => self.alone(member, what),
-                Pause::Native(step) => self.native(member, step, &mut segment),
-                Pause::Ended(outcome) => self.end(member, *outcome),
+    fn run(self: Arc<Self>, member: Arc<Member>) {
+        let work = || {
+            let mut segment = None;
+            while !self.is_done(&member) {
+                match self.interpret(&member) {
+                    Pause::Poll => {}
+                    Pause::Refuel => std::thread::yield_now(),
+                    Pause::Wait(timeout) => self.wait(&member, timeout, None),
+                    Pause::Client(event) => self.request(&member, event),
+                    Pause::Alone(what) => self.alone(&member, what),
+                    Pause::Native(step) => self.native(&member, step, &mut segment),
+                    Pause::Ended(outcome) => self.end(&member, *outcome),
+                }
             }
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            self.finish_with_panic(panic);
         }
-        self.leave(member);
+        let office = self.leave(member);
+        office.state.lock().leaving -= 1;
+        office.left.notify_all();
     }
 
     /// Interprets a thread until it stops, and settles what can be settled while sharing the machine.
@@ -215,13 +280,13 @@ impl Crew {
         let machine = self.world.enter();
         let Some(mut thread) = member.cell.take() else { return Pause::Poll };
         let pause = loop {
-            let lease = self.take_fuel();
+            let Some(lease) = self.take_fuel() else { break Pause::Refuel };
             thread.fuel = lease;
             let before = thread.executed;
             let stop = machine.interp.run(&machine.rt, &mut thread, None);
             let spent = thread.executed - before;
             machine.executed.fetch_add(spent, Ordering::Relaxed);
-            self.give_fuel_back(lease - spent);
+            self.give_fuel_back(lease, spent);
             let pause = match stop {
                 Stop::Alone(what) => Some(Pause::Alone(what)),
                 Stop::Native(step) => Some(Pause::Native(step)),
@@ -240,16 +305,22 @@ impl Crew {
         pause
     }
 
-    fn take_fuel(&self) -> u64 {
-        let take = |fuel: u64| Some(if fuel == u64::MAX { fuel } else { fuel - fuel.min(LEASE) });
-        match self.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(fuel) | Err(fuel) => fuel.min(LEASE),
-        }
+    /// Instructions for a turn: 0 if all are used up, `None` if others have them.
+    fn take_fuel(&self) -> Option<u64> {
+        let Some(fuel) = &self.fuel else { return Some(LEASE) };
+        let mut fuel = fuel.lock();
+        let lease = fuel.left.min(LEASE);
+        fuel.left -= lease;
+        fuel.lent += lease;
+        (lease > 0 || fuel.lent == 0).then_some(lease)
     }
 
-    fn give_fuel_back(&self, rest: u64) {
-        let give = |fuel: u64| (fuel != u64::MAX).then(|| fuel + rest);
-        let _ = self.fuel.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
+    fn give_fuel_back(&self, lease: u64, spent: u64) {
+        if let Some(fuel) = &self.fuel {
+            let mut fuel = fuel.lock();
+            fuel.lent -= lease;
+            fuel.left += lease - spent;
+        }
     }
 
     /// Settles an event of a thread that has entered the world; `None`: it goes on.
@@ -262,7 +333,7 @@ impl Crew {
                 machine.interp.complete(&machine.rt, thread.stack, count);
                 None
             }
-            Event::NewThread(new) => match self.start(machine, thread, &new) {
+            Event::NewThread(new) => match self.new_thread(machine, thread, &new) {
                 Ok(()) => None,
                 Err(ub) => Some(Pause::Ended(Box::new(machine.ended(thread, Event::Undefined(ub))))),
             },
@@ -276,27 +347,40 @@ impl Crew {
         }
     }
 
-    /// NEWTHREAD. The OS thread is made first: if it cannot be, the stack stays as it is.
+    /// NEWTHREAD, if there may be another thread.
+    fn new_thread(self: &Arc<Self>, machine: &Machine, thread: &Thread, new: &NewThread) -> Result<(), Ub> {
+        {
+            let mut state = self.office.state.lock();
+            if state.members.len() + state.starting >= machine.rt.config.threads_max {
+                drop(state);
+                return machine.interp.complete_failed(&machine.rt, thread.stack);
+            }
+            state.starting += 1;
+        }
+        let started = self.start(machine, thread, new);
+        self.office.state.lock().starting -= 1;
+        started
+    }
+
+    /// The OS thread is made first: if it cannot be, the stack stays as it is. The instruction is done when the stack is
+    /// bound: somebody else may have bound or killed it since it was looked at, and then this thread is undefined.
     fn start(self: &Arc<Self>, machine: &Machine, thread: &Thread, new: &NewThread) -> Result<(), Ub> {
-        let (hand_over, begin) = mpsc::sync_channel::<Arc<Member>>(1);
-        let crew = Arc::clone(self);
-        let has_room = self.state.lock().members.len() < machine.rt.config.threads_max;
+        let (hand_over, begin) = mpsc::sync_channel::<(Arc<Crew>, Arc<Member>)>(1);
         let builder = std::thread::Builder::new().name("mu".into()).stack_size(HOST_STACK_BYTES);
-        let os_thread = has_room.then(|| {
-            builder.spawn(move || {
-                if let Ok(member) = begin.recv() {
-                    crew.run(&member);
-                }
-            })
+        let os_thread = builder.spawn(move || {
+            if let Ok((crew, member)) = begin.recv() {
+                crew.run(member);
+            }
         });
-        if !matches!(os_thread, Some(Ok(_))) {
+        if os_thread.is_err() {
             return machine.interp.complete_failed(&machine.rt, thread.stack);
         }
         let cell = machine.rt.threads.add(new.stack, new.threadlocal);
-        machine.interp.complete(&machine.rt, thread.stack, cell.id().0);
         let Some(mut started) = cell.take() else { return Ok(()) };
         let bound = machine.interp.bind(&machine.rt, &mut started, new.stack, &new.resumption);
-        if let Some(event) = bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))) {
+        let event = bound.inspect_err(|_| machine.rt.threads.end(started.id))?;
+        machine.interp.complete(&machine.rt, thread.stack, cell.id().0);
+        if let Some(event) = event {
             // An exception that nobody on the new stack catches.
             let outcome = machine.ended(&started, event);
             machine.rt.threads.end(started.id);
@@ -307,7 +391,7 @@ impl Crew {
         }
         cell.rest(started);
         // The receiver waits for this; it can only be gone if its thread is.
-        let _ = hand_over.send(self.join(cell));
+        let _ = hand_over.send((Arc::clone(self), self.join(cell)));
         Ok(())
     }
 
@@ -338,14 +422,14 @@ impl Crew {
         };
         let mut work = match begun {
             Begun::Work(work) => work,
-            Begun::Stop(event) => return self.settle_as_client(member, &mut NoTraps, event),
+            Begun::Stop(event) => return self.settle(member, self.world.stop(), &mut NoTraps, event),
             Begun::GoesOn => return,
         };
         member.is_native.store(true, Ordering::SeqCst);
         if self.is_over() {
             // Who waits for the last member holds the lock between looking and waiting.
-            drop(self.state.lock());
-            self.left.notify_all();
+            drop(self.office.state.lock());
+            self.office.left.notify_all();
         }
         let outcome = work.run();
         member.is_native.store(false, Ordering::SeqCst);
@@ -368,9 +452,15 @@ impl Crew {
         }
     }
 
-    /// Settles an event of any thread with the world stopped.
-    fn settle_as_client(&self, member: &Arc<Member>, handler: &mut dyn TrapHandler, event: Event) {
-        let mut mu = Mu { machine: self.world.stop() };
+    /// Settles an event of any thread, with the world stopped.
+    fn settle(
+        &self,
+        member: &Arc<Member>,
+        world: Stopped<Machine>,
+        handler: &mut dyn TrapHandler,
+        event: Event,
+    ) {
+        let mut mu = Mu { machine: world };
         let Some(mut thread) = member.cell.take() else { return };
         let settled = mu.settle_all(&mut thread, handler, Some(event));
         member.cell.rest(thread);
@@ -380,14 +470,27 @@ impl Crew {
         }
     }
 
+    /// The same on the client's OS thread, whose main thread does nothing else meanwhile.
+    fn settle_for_client(&self, member: &Arc<Member>, handler: &mut dyn TrapHandler, event: Event) {
+        let world = self.world.stop();
+        let main = world.rt.threads.get(self.main);
+        let was = main.as_ref().map(|main| main.set_held_up(true));
+        self.settle(member, world, handler, event);
+        if let (Some(main), Some(was)) = (main, was) {
+            main.set_held_up(was);
+        }
+    }
+
     /// Has an event settled: here if the client's handler is not needed, else by the client's OS thread.
     fn request(&self, member: &Arc<Member>, event: Event) {
-        let needs_client = matches!(event, Event::Trap(_)) && self.world.enter().rt.trap_handler.is_none();
-        if !needs_client {
-            return self.settle_as_client(member, &mut NoTraps, event);
+        // Who handles traps changes only while the world is stopped.
+        let world = self.world.stop();
+        if !matches!(event, Event::Trap(_)) || world.rt.trap_handler.is_some() {
+            return self.settle(member, world, &mut NoTraps, event);
         }
+        drop(world);
         let main = {
-            let mut state = self.state.lock();
+            let mut state = self.office.state.lock();
             state.requests.push_back((Arc::clone(member), event));
             self.has_requests.store(true, Ordering::SeqCst);
             state.members.get(&self.main).map(Arc::clone)
@@ -396,21 +499,21 @@ impl Crew {
             main.cell.interrupt();
         }
         // Nobody wakes a thread that waits at no futex.
-        member.cell.sleep(None, || member.is_answered.load(Ordering::SeqCst) || self.is_over());
+        member.cell.sleep(None, true, || member.is_answered.load(Ordering::SeqCst) || self.is_over());
         member.is_answered.store(false, Ordering::SeqCst);
     }
 
     /// The client's OS thread settles what other threads ask for.
     fn serve(&self, handler: &mut dyn TrapHandler) {
-        while self.has_requests.load(Ordering::SeqCst) {
+        while self.has_requests.load(Ordering::SeqCst) && !self.is_over() {
             let request = {
-                let mut state = self.state.lock();
+                let mut state = self.office.state.lock();
                 let request = state.requests.pop_front();
                 self.has_requests.store(!state.requests.is_empty(), Ordering::SeqCst);
                 request
             };
             let Some((member, event)) = request else { return };
-            self.settle_as_client(&member, handler, event);
+            self.settle_for_client(&member, handler, event);
             member.is_answered.store(true, Ordering::SeqCst);
             member.cell.interrupt();
         }
@@ -426,17 +529,18 @@ impl Crew {
         let is_client = handler.is_some();
         let interrupted = || self.is_over() || is_client && self.has_requests.load(Ordering::SeqCst);
         loop {
-            let for_ever = until.is_none();
-            if for_ever {
-                self.asleep.fetch_add(1, Ordering::SeqCst);
-                self.check_deadlock(Some(member));
-            }
-            let slept = member.cell.sleep(until, interrupted);
-            if for_ever {
-                self.asleep.fetch_sub(1, Ordering::SeqCst);
-            }
+            let slept = match until {
+                Some(_) => member.cell.sleep(until, false, interrupted),
+                None => self.sleep_for_ever(member, interrupted),
+            };
             match slept {
-                Slept::Woken(result) => return self.complete(member, result),
+                Slept::Woken => {
+                    if let Some(result) = member.cell.get_up() {
+                        self.complete(member, result);
+                    }
+                    return;
+                }
+                Slept::TimedOut if until.is_none() => {}
                 Slept::TimedOut => {
                     if self.world.enter().rt.futexes.lock().leave(member.cell.id()) {
                         let result = if is_spurious { wait_result::SPURIOUS } else { wait_result::TIMEOUT };
@@ -455,10 +559,27 @@ impl Crew {
         }
     }
 
+    /// Sleeps without a timeout, after looking whether anybody is left to wake the thread. `TimedOut`: it shall look again.
+    fn sleep_for_ever(&self, member: &Member, interrupted: impl Fn() -> bool) -> Slept {
+        let all_sleep = {
+            let mut state = self.office.state.lock();
+            state.asleep += 1;
+            state.all_sleep()
+        };
+        let again = (all_sleep && self.look_for_deadlock()).then(|| Instant::now() + LOOK_AGAIN);
+        let slept = member.cell.sleep(again, true, interrupted);
+        // A woken thread counts as woken until it has got up, so nobody takes it for asleep in between.
+        self.office.state.lock().asleep -= 1;
+        slept
+    }
+
     /// After how many nanoseconds a wait ends without a reason, if it does.
     fn spurious_end(&self) -> Option<u64> {
         let machine = self.world.enter();
         let schedule = machine.rt.config.schedule;
+        if schedule.spurious_wakes == 0 {
+            return None;
+        }
         let mut chooser = machine.rt.chooser.lock();
         chooser.percent(schedule.spurious_wakes).then(|| chooser.around(schedule.preempt.max(1)))
     }
@@ -471,29 +592,31 @@ impl Crew {
         }
     }
 
-    /// Ends the run if all members sleep and nobody will ever wake one. `me` is about to sleep.
-    fn check_deadlock(&self, me: Option<&Arc<Member>>) {
-        loop {
-            let wakes = self.world.enter().rt.threads.wakes();
-            let members: Vec<Arc<Member>> = self.state.lock().members.values().map(Arc::clone).collect();
-            if members.is_empty() || self.is_over() || self.asleep.load(Ordering::SeqCst) != members.len() {
-                return;
-            }
-            if me.is_some_and(|me| me.cell.is_woken()) {
-                return;
-            }
-            let is_me = |member: &Arc<Member>| me.is_some_and(|me| Arc::ptr_eq(me, member));
-            let sleeps = |member: &Arc<Member>| is_me(member) || member.cell.sleeps_for_ever();
-            let all_sleep = members.iter().all(sleeps);
-            let machine = self.world.enter();
-            if all_sleep && machine.rt.threads.wakes() == wakes {
-                let deadlock = self.deadlock(&machine, &members);
-                return self.finish(deadlock);
-            }
-            drop(machine);
-            // Somebody is about to sleep, or has just been woken: it will be counted in a moment.
-            std::thread::yield_now();
+    /// All members sleep: ends the run if nobody will ever wake one. `true`: that cannot be said yet.
+    fn look_for_deadlock(&self) -> bool {
+        if self.is_over() {
+            return false;
         }
+        let machine = self.world.enter();
+        if machine.rt.native.exposed_count() > 0 {
+            return false;
+        }
+        let before = machine.rt.threads.changes();
+        let members: Vec<Arc<Member>> = {
+            let state = self.office.state.lock();
+            if !state.all_sleep() {
+                return false;
+            }
+            state.members.values().map(Arc::clone).collect()
+        };
+        let is_member = |id| members.iter().any(|member| member.cell.id() == id);
+        let others = machine.rt.threads.all().into_iter().filter(|cell| !is_member(cell.id()));
+        if !others.into_iter().all(|other| other.is_stuck()) || machine.rt.threads.changes() != before {
+            return true;
+        }
+        let deadlock = self.deadlock(&machine, &members);
+        self.finish(deadlock);
+        false
     }
 
     fn deadlock(&self, machine: &Machine, members: &[Arc<Member>]) -> Outcome {
@@ -516,22 +639,40 @@ impl Crew {
 
     /// The run has ended, if it had not before.
     fn finish(&self, outcome: Outcome) {
-        let mut state = self.state.lock();
+        let mut state = self.office.state.lock();
         state.outcome.get_or_insert(outcome);
+        self.end_run(&state);
+    }
+
+    fn finish_with_panic(&self, panic: Box<dyn Any + Send>) {
+        let mut state = self.office.state.lock();
+        state.panic.get_or_insert(panic);
+        self.end_run(&state);
+    }
+
+    fn end_run(&self, state: &State) {
         self.over.store(true, Ordering::SeqCst);
         state.members.values().for_each(|member| member.cell.interrupt());
     }
 
-    /// An OS thread has nothing more to do with the run.
-    fn leave(&self, member: &Member) {
+    /// An OS thread has nothing more to do with the run. It drops the crew; then it shall count itself out of those that
+    /// are leaving.
+    fn leave(self: Arc<Self>, member: Arc<Member>) -> Arc<Office> {
         let id = member.cell.id();
         {
             let machine = self.world.enter();
             machine.rt.futexes.lock().leave(id);
             machine.rt.threads.end(id);
         }
-        self.state.lock().members.remove(&id);
-        self.left.notify_all();
-        self.check_deadlock(None);
+        let all_sleep = {
+            let mut state = self.office.state.lock();
+            state.members.remove(&id);
+            state.leaving += 1;
+            state.all_sleep()
+        };
+        while all_sleep && self.look_for_deadlock() {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Arc::clone(&self.office)
     }
 }

@@ -291,3 +291,263 @@ fn instances_are_independent_of_os_threads() {
         assert!(matches!(call(&mut mu, "@leave", "@sleeps", &mut NoTraps), Outcome::Return(_)));
     }
 }
+
+/// The programs of `support/threads_stress.uir`; each says what it counts.
+fn stress(config: Config) -> Mu {
+    let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+    mu.load_bundle("threads_stress.uir", include_str!("support/threads_stress.uir")).unwrap();
+    mu
+}
+
+/// Calls a program with a number of threads, each of which takes so many steps.
+fn hammer(mu: &mut Mu, name: &str, threads: u64, steps: u64, handler: &mut dyn TrapHandler) -> Outcome {
+    let steps_setter = format!(
+        ".const @steps_{name}_{steps} <@i64> = {steps}
+        .funcdef @set_{name}_{steps} VERSION %v1 <@v_v> {{
+            %entry():
+                STORE <@i64> @steps @steps_{name}_{steps}
+                RET ()
+        }}"
+    );
+    if mu.func(&format!("@set_{name}_{steps}")).is_none() {
+        mu.load_bundle("steps.uir", &steps_setter).unwrap();
+    }
+    let setter = mu.func(&format!("@set_{name}_{steps}")).unwrap();
+    assert!(matches!(mu.call(setter, vec![]), Outcome::Return(_)));
+    let func = mu.func(&format!("@{name}")).unwrap();
+    let threads = mu.value_from_int(mu.params(func)[0], threads.into()).unwrap();
+    let outcome = mu.call_with(func, vec![threads], handler, None);
+    assert!(mu.runtime().threads.all().is_empty() && mu.runtime().futexes.lock().is_empty());
+    outcome
+}
+
+fn number(outcome: &Outcome) -> u64 {
+    match outcome {
+        Outcome::Return(values) => values[0].as_u64(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A heap that collects at every turn, moves everything and checks itself.
+fn stressed() -> Config {
+    let gc_stress: GcStress = "every:50,move".parse().unwrap();
+    Config { gc_stress, verify_heap: true, heap_bytes: 64 << 20, ..config() }
+}
+
+fn swap_stacks(steps: u64) {
+    let mut mu = stress(config());
+    let outcome = hammer(&mut mu, "pool_of_stacks", 16, steps, &mut NoTraps);
+    assert_eq!(number(&outcome), 0);
+    mu.collect();
+    assert_eq!(mu.runtime().stacks.alive(), 0);
+}
+
+#[test]
+fn threads_swap_a_pool_of_stacks() {
+    swap_stacks(500);
+}
+
+fn make_and_kill(steps: u64) {
+    let mut mu = stress(Config { stacks_max: 60, ..config() });
+    for _ in 0..4 {
+        assert_eq!(number(&hammer(&mut mu, "made_and_killed", 16, steps, &mut NoTraps)), 0);
+        // A thread that had not quite ended leaves its stack ACTIVE.
+        mu.collect();
+        assert_eq!(mu.runtime().stacks.alive(), 0);
+    }
+}
+
+#[test]
+fn threads_make_and_kill_stacks() {
+    make_and_kill(100);
+}
+
+fn hoard(config: Config, steps: u64) -> Mu {
+    let mut mu = stress(config);
+    assert_eq!(number(&hammer(&mut mu, "objects_of_all_sizes", 8, steps, &mut NoTraps)), 0);
+    mu
+}
+
+#[test]
+fn threads_allocate_objects_of_all_sizes() {
+    let mu = hoard(stressed(), 200);
+    assert!(mu.runtime().stress_counts.allocation_collections > 20, "{:?}", mu.runtime().stress_counts);
+    let mu = hoard(Config { heap_bytes: 8 << 20, verify_heap: true, ..config() }, 600);
+    assert!(mu.runtime().heap.collections().count > 2);
+    hoard(Config { heap_bytes: 8 << 20, checked: false, ..config() }, 600);
+}
+
+#[test]
+fn every_wake_arrives_although_times_end() {
+    let mut mu = stress(config());
+    assert_eq!(number(&hammer(&mut mu, "wakes_and_timeouts", 9, 300, &mut NoTraps)), 0);
+}
+
+/// The main thread sleeps while the others do nothing but start one another: no deadlock at any time.
+#[test]
+fn a_chain_of_threads_is_no_deadlock() {
+    let mut mu = stress(config());
+    assert_eq!(number(&hammer(&mut mu, "chain", 500, 0, &mut NoTraps)), 0);
+}
+
+/// Threads that are started at the same time are counted before they run.
+#[test]
+fn there_are_never_more_threads_than_may_be() {
+    let mut mu = stress(Config { threads_max: 40, ..config() });
+    for _ in 0..5 {
+        // All but the main thread, the eight that start others, and those others.
+        assert_eq!(number(&hammer(&mut mu, "as_many_as_may_be", 8, 0, &mut NoTraps)), 40 - 1 - 8);
+    }
+}
+
+/// Whoever is too late is undefined, and does no harm to the stack that the other one has.
+#[test]
+fn of_two_that_want_a_stack_one_gets_it() {
+    let mut mu = stress(config());
+    for _ in 0..100 {
+        match hammer(&mut mu, "grabbed_twice", 2, 0, &mut NoTraps) {
+            Outcome::Undefined(Ub::BadBinding, trace) => assert_eq!(trace.top[0].func, "@grabs", "{trace:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Answers every trap with the text of a new version.
+struct Versions(u64);
+
+impl TrapHandler for Versions {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        self.0 += 1;
+        let number = self.0;
+        let text = format!(
+            ".const @number{number} <@i64> = {number}
+            .funcdef @version VERSION %v{number} <@v_i> {{ %entry(): RET @number{number} }}"
+        );
+        trap.mu.collect();
+        let ty = trap.expected_types()[0];
+        let text = trap.mu.new_bytes(ty, text.as_bytes()).unwrap();
+        TrapAction::PassValues(trap.stack(), vec![text])
+    }
+}
+
+fn load_versions(config: Config, versions: u64) {
+    let mut mu = stress(config);
+    let mut handler = Versions(0);
+    assert_eq!(number(&hammer(&mut mu, "versions_and_traps", 7, versions, &mut handler)), 0);
+    assert_eq!(handler.0, versions);
+}
+
+#[test]
+fn threads_load_while_others_call() {
+    load_versions(Config { heap_bytes: 16 << 20, ..config() }, 60);
+    load_versions(stressed(), 20);
+}
+
+/// The first bad end is the outcome, and nobody is left.
+#[test]
+fn threads_end_at_the_same_time() {
+    let mut mu = stress(config());
+    for _ in 0..30 {
+        let outcome = hammer(&mut mu, "all_end_at_once", 12, 0, &mut NoTraps);
+        let is_one_of_them = match &outcome {
+            Outcome::Exception(_, trace) | Outcome::Undefined(Ub::DivideByZero, trace) => {
+                trace.top[0].func == "@ends"
+            }
+            _ => false,
+        };
+        assert!(is_one_of_them, "{outcome:?}");
+    }
+}
+
+/// Fuel that one thread has taken and not used is no reason to stop another one.
+#[test]
+fn all_fuel_is_used() {
+    let mut mu = endings();
+    for fuel in [1000, 20_000, 100_000] {
+        mu.set_fuel(fuel);
+        let before = mu.executed();
+        let outcome = call(&mut mu, "@spin", "@spins", &mut NoTraps);
+        assert!(matches!(outcome, Outcome::OutOfFuel(_)), "{outcome:?}");
+        assert_eq!(mu.executed() - before, fuel);
+        let outcome = call(&mut mu, "@spin", "@sleeps", &mut NoTraps);
+        assert!(matches!(outcome, Outcome::OutOfFuel(_)), "{outcome:?}");
+    }
+}
+
+struct Panics;
+
+impl TrapHandler for Panics {
+    fn handle_trap(&mut self, _: &mut TrapContext<'_>) -> TrapAction {
+        panic!("as expected");
+    }
+}
+
+/// A panic of the client's handler comes out of the run, whatever the other threads do, and the instance goes on.
+#[test]
+fn a_panic_in_a_handler_ends_the_run() {
+    let mut mu = endings();
+    for main in ["@wait", "@spin"] {
+        let run = std::panic::AssertUnwindSafe(|| call(&mut mu, main, "@traps", &mut Panics));
+        let panic = std::panic::catch_unwind(run).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"as expected"));
+        assert!(mu.runtime().threads.all().is_empty());
+        assert!(matches!(call(&mut mu, "@leave", "@spins", &mut NoTraps), Outcome::Return(_)));
+    }
+}
+
+/// What the main thread has borrowed comes back, so that another thread can use it.
+#[test]
+fn fuel_that_is_not_needed_comes_back() {
+    let mut mu = stress(config());
+    mu.set_fuel(15_000);
+    for _ in 0..50 {
+        assert_eq!(number(&hammer(&mut mu, "fuel_for_two", 0, 0, &mut NoTraps)), 0);
+    }
+}
+
+/// Runs a thread on the stack that a trap keeps alive, which is another thread's.
+struct RunsStackOfAnother;
+
+impl TrapHandler for RunsStackOfAnother {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let stack = mu_vm::StackRef(trap.keepalives()[0].as_u64());
+        let outcome = trap.mu.run_thread(stack, vec![], &mut NoTraps, None);
+        assert!(matches!(outcome, Outcome::Undefined(Ub::BadBinding, _)), "{outcome:?}");
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// Who cannot be bound to a stack must not kill it: it is another thread's.
+#[test]
+fn a_stack_that_cannot_be_bound_goes_on() {
+    for os_threads in [false, true] {
+        let mut mu = stress(Config { os_threads, ..Config::default() });
+        assert_eq!(number(&hammer(&mut mu, "shows_its_stack", 0, 0, &mut RunsStackOfAnother)), 7);
+    }
+}
+
+/// Calls a function that waits, inside the run that trapped.
+struct Waits(Vec<Outcome>);
+
+impl TrapHandler for Waits {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let func = trap.mu.func("@wait_for_go").unwrap();
+        let zero = trap.mu.value_from_int(trap.mu.params(func)[0], 0).unwrap();
+        self.0.push(trap.mu.call(func, vec![zero]));
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// A run inside a trap handler may be woken by threads of the run around it, as long as one of them can go on.
+#[test]
+fn a_run_in_a_handler_is_woken_by_threads_around_it() {
+    let mut mu = stress(config());
+    for _ in 0..5 {
+        let mut handler = Waits(Vec::new());
+        assert_eq!(number(&hammer(&mut mu, "handler_waits", 100_000, 0, &mut handler)), 0);
+        assert!(matches!(handler.0[..], [Outcome::Return(_)]), "{:?}", handler.0);
+        let mut handler = Waits(Vec::new());
+        assert_eq!(number(&hammer(&mut mu, "handler_waits_in_vain", 0, 0, &mut handler)), 0);
+        assert!(matches!(handler.0[..], [Outcome::Deadlock { waiting: 1, .. }]), "{:?}", handler.0);
+    }
+}

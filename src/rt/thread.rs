@@ -26,7 +26,7 @@ use mu_ir::ub::Ub;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// A reference to a thread as programs hold it: a number that is never reused; 0 is NULL.
@@ -43,8 +43,11 @@ impl ThreadRef {
 pub struct Thread {
     /// What programs call it.
     pub id: ThreadRef,
-    /// The stack it is bound to.
+    /// The stack it is bound to; after a trap the one it was bound to.
     pub stack: StackRef,
+    /// Whether it owns that stack: not before it is bound first, nor between a trap and what the client answers. Then the
+    /// stack may be anybody's.
+    pub is_bound: bool,
     /// The thread-local reference.
     pub threadlocal: u64,
     /// The pinning multiset: object or location addresses, one entry per pin.
@@ -71,6 +74,7 @@ impl Thread {
         Thread {
             id,
             stack,
+            is_bound: false,
             threadlocal,
             pins: Vec::new(),
             buffer: AllocBuffer::default(),
@@ -91,11 +95,13 @@ pub struct ThreadCell {
     thread: Mutex<Option<Box<Thread>>>,
     sleep: Mutex<Sleep>,
     bell: Condvar,
+    /// Its OS thread runs something inside this thread: a trap handler.
+    is_held_up: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Sleep {
-    /// What the wait ends with, from when the thread is woken until it notices.
+    /// What the wait ends with, from when the thread is woken until it gets up.
     alarm: Option<u64>,
     /// It sleeps, and no time will wake it.
     for_ever: bool,
@@ -104,8 +110,8 @@ struct Sleep {
 /// How [`ThreadCell::sleep`] ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Slept {
-    /// It was woken, with this result.
-    Woken(u64),
+    /// It was woken: [`ThreadCell::get_up`] has the result.
+    Woken,
     /// The time was over.
     TimedOut,
     /// Something else happened that it shall look at.
@@ -133,15 +139,28 @@ impl ThreadCell {
         self.thread.lock().as_deref_mut().map(work)
     }
 
-    /// Whether the thread was woken and has not noticed yet.
+    /// Whether the thread was woken and has not got up yet.
     pub fn is_woken(&self) -> bool {
         self.sleep.lock().alarm.is_some()
     }
 
-    /// Whether the thread sleeps, and goes on sleeping until somebody wakes it.
-    pub fn sleeps_for_ever(&self) -> bool {
+    /// Whether the thread does nothing until another one wakes it, or what runs inside it is over.
+    pub fn is_stuck(&self) -> bool {
         let sleep = self.sleep.lock();
-        sleep.for_ever && sleep.alarm.is_none()
+        sleep.for_ever && sleep.alarm.is_none() || self.is_held_up.load(Ordering::SeqCst)
+    }
+
+    /// Notes that its OS thread runs something inside this thread, or no longer does; what was noted before.
+    pub fn set_held_up(&self, is_held_up: bool) -> bool {
+        self.is_held_up.swap(is_held_up, Ordering::SeqCst)
+    }
+
+    /// A woken thread gets up: what its wait ends with. Until then it counts as woken, so that it can tell whoever counts
+    /// sleepers first.
+    pub fn get_up(&self) -> Option<u64> {
+        let mut sleep = self.sleep.lock();
+        sleep.for_ever = false;
+        sleep.alarm.take()
     }
 
     /// Makes a sleeper look at what may interrupt it, which was set before.
@@ -151,21 +170,20 @@ impl ThreadCell {
         self.bell.notify_all();
     }
 
-    /// Sleeps until the thread is woken, a time comes, or `interrupted` says so.
-    pub fn sleep(&self, until: Option<Instant>, interrupted: impl Fn() -> bool) -> Slept {
+    /// Sleeps until the thread is woken, a time comes, or `interrupted` says so. `for_ever` says that the time is only one
+    /// to look around at: nothing but being woken ends the wait.
+    pub fn sleep(&self, until: Option<Instant>, for_ever: bool, interrupted: impl Fn() -> bool) -> Slept {
         let mut sleep = self.sleep.lock();
         let slept = loop {
-            if let Some(result) = sleep.alarm.take() {
-                break Slept::Woken(result);
+            if sleep.alarm.is_some() {
+                return Slept::Woken;
             }
             if interrupted() {
                 break Slept::Interrupted;
             }
+            sleep.for_ever = for_ever;
             match until {
-                None => {
-                    sleep.for_ever = true;
-                    self.bell.wait(&mut sleep);
-                }
+                None => self.bell.wait(&mut sleep),
                 Some(time) if Instant::now() >= time => break Slept::TimedOut,
                 Some(time) => {
                     self.bell.wait_until(&mut sleep, time);
@@ -192,13 +210,14 @@ pub struct Threads {
 impl Threads {
     /// Adds a new thread, which rests; its cell.
     pub fn add(&self, stack: StackRef, threadlocal: u64) -> Arc<ThreadCell> {
-        let id = ThreadRef(self.named.fetch_add(1, Ordering::Relaxed) + 1);
+        let id = ThreadRef(self.named.fetch_add(1, Ordering::SeqCst) + 1);
         let thread = Box::new(Thread::new(id, stack, threadlocal));
         let cell = Arc::new(ThreadCell {
             id,
             thread: Mutex::new(Some(thread)),
             sleep: Mutex::default(),
             bell: Condvar::new(),
+            is_held_up: AtomicBool::new(false),
         });
         self.cells.lock().insert(id, Arc::clone(&cell));
         cell
@@ -225,9 +244,9 @@ impl Threads {
         }
     }
 
-    /// How often threads were woken: who finds it unchanged knows that nobody was woken in between.
-    pub fn wakes(&self) -> u64 {
-        self.woken.load(Ordering::SeqCst)
+    /// How often threads were made and woken: who finds it unchanged knows that nobody was in between.
+    pub fn changes(&self) -> (u64, u64) {
+        (self.named.load(Ordering::SeqCst), self.woken.load(Ordering::SeqCst))
     }
 
     /// A thread has ended.

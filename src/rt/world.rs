@@ -101,6 +101,15 @@ impl<T> WeakWorld<T> {
     }
 }
 
+/// Does something when it is dropped.
+struct Finally<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// The content of a world, while nobody runs. Dropping it lets threads enter again.
 pub struct Stopped<T> {
     world: World<T>,
@@ -115,14 +124,14 @@ impl<T> Stopped<T> {
 
     /// Lets threads enter while `work` is done; then stops again.
     pub fn while_running<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        let result = ArcRwLockWriteGuard::unlocked(&mut self.guard, || {
-            let result = work();
-            // The lock is taken again right behind this: from here on threads have to leave.
-            self.world.wanted.fetch_add(1, Ordering::Relaxed);
-            result
-        });
-        self.world.wanted.fetch_sub(1, Ordering::Relaxed);
-        result
+        // Outlives the guard below, so the wish ends when the lock has been taken again.
+        let wanted = Arc::clone(&self.world.wanted);
+        let _granted = Finally(|| _ = wanted.fetch_sub(1, Ordering::Relaxed));
+        ArcRwLockWriteGuard::unlocked(&mut self.guard, || {
+            // The lock is taken again right behind this, also if `work` panics: then threads have to leave.
+            let _wish = Finally(|| _ = wanted.fetch_add(1, Ordering::Relaxed));
+            work()
+        })
     }
 
     /// Replaces the content.
@@ -182,6 +191,32 @@ mod tests {
             drop(stopped);
         });
         assert!(counts.iter().any(|count| count.load(Ordering::Relaxed) > 0));
+    }
+
+    /// Who runs polls; a panic must be waited for by nobody for ever.
+    #[test]
+    fn the_world_is_stopped_again_after_a_panic() {
+        let mut stopped = World::stopped(0u64);
+        let world = stopped.world().clone();
+        let (has_entered, entered) = std::sync::mpsc::channel();
+        let runner = std::thread::spawn(move || {
+            let guard = world.enter();
+            has_entered.send(()).unwrap();
+            while !world.is_stop_wanted() {
+                std::hint::spin_loop();
+            }
+            drop(guard);
+        });
+        let work = || {
+            stopped.while_running(|| {
+                entered.recv().unwrap();
+                panic!("as expected");
+            });
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
+        *stopped += 1;
+        assert!(!stopped.world().is_stop_wanted());
+        runner.join().unwrap();
     }
 
     #[test]

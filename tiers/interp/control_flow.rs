@@ -383,5 +383,6 @@ pub(crate) fn bind(
         }
     };
     claim.activate();
+    thread.is_bound = true;
     threw
 }

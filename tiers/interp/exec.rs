@@ -538,7 +538,10 @@ pub(crate) fn run<const TRACE: bool>(
             }
             Flow::NativeReturn(words) => break Stop::Native(NativeStep::Finish(words)),
             Flow::Stop(event) => {
-                save(rt, thread, region, fp, pc);
+                // At a trap the frame was saved when the stack became READY; now it may be another thread's.
+                if thread.is_bound {
+                    save(rt, thread, region, fp, pc);
+                }
                 break Stop::Event(event);
             }
             Flow::Next | Flow::Edge(_) | Flow::Exceptional(..) => {}
@@ -643,10 +646,12 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
             memory_operations::atomic_rmw(here, &code.accesses[info as usize], cx, thread)
         }
         Instr::Fence { ord } => memory_operations::fence(cx, ord),
-        Instr::Trap { .. } => stacks::trap(here, pc, cx.stack, TrapCause::Trap),
-        Instr::TrapUndefined { func, .. } => stacks::trap(here, pc, cx.stack, TrapCause::Undefined(func)),
+        Instr::Trap { .. } => stacks::trap(here, pc, cx.stack, thread, TrapCause::Trap),
+        Instr::TrapUndefined { func, .. } => {
+            stacks::trap(here, pc, cx.stack, thread, TrapCause::Undefined(func))
+        }
         Instr::Watchpoint { wpid, disabled, .. } => match cx.rt.watchpoints.get(&wpid) {
-            Some(true) => stacks::trap(here, pc, cx.stack, TrapCause::Watchpoint(wpid)),
+            Some(true) => stacks::trap(here, pc, cx.stack, thread, TrapCause::Watchpoint(wpid)),
             Some(false) | None => Flow::Edge(disabled),
         },
         Instr::WpBranch { wpid, disabled, enabled } => {

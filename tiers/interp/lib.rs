@@ -87,7 +87,7 @@ impl Interp {
     /// Runs the stack a thread is bound to until something happens that the driver must settle, or that can only be
     /// done while no thread runs. Many threads may run at a time.
     pub fn run(&self, rt: &Runtime, thread: &mut Thread, tracer: Option<&mut dyn Tracer>) -> Stop {
-        if self.epoch != rt.epoch || self.current.len() != rt.funcs.len() {
+        if self.is_old(rt) {
             return Stop::Alone(Alone::Refresh);
         }
         match tracer {
@@ -130,7 +130,7 @@ impl Interp {
             }
             AloneInstruction::NewStack(number) => {
                 let info = &code.comms[number as usize];
-                Ok(stacks::new_stack_collecting(&here, info, codes, current, rt, thread))
+                stacks::new_stack_collecting(&here, info, codes, current, rt, thread)
             }
             AloneInstruction::Meta(number, inst) => {
                 let info = &code.comms[number as usize];
@@ -154,9 +154,14 @@ impl Interp {
         frames::Maps(&self.codes)
     }
 
+    /// Whether something was loaded, so that what is known of current versions may be old.
+    pub(crate) fn is_old(&self, rt: &Runtime) -> bool {
+        self.epoch != rt.epoch || self.current.len() != rt.funcs.len()
+    }
+
     /// Forgets which versions are current if something was loaded.
     fn refresh(&mut self, rt: &Runtime) {
-        if self.epoch != rt.epoch || self.current.len() != rt.funcs.len() {
+        if self.is_old(rt) {
             self.current.clear();
             self.current.resize(rt.funcs.len(), NONE);
             self.epoch = rt.epoch;

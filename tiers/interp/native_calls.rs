@@ -194,7 +194,11 @@ impl Interp {
                 None
             }
             Ok(NativeExit::CalledBack(callback)) => {
-                let pushed = push_callback(&self.codes, &self.current, rt, stack, &callback);
+                // The function may have been defined anew while native code ran.
+                let pushed = match self.is_old(rt) {
+                    true => Err(frames::PushFailure::NeedCode),
+                    false => push_callback(&self.codes, &self.current, rt, stack, &callback),
+                };
                 match pushed {
                     Ok(()) => None,
                     Err(frames::PushFailure::Undefined(ub)) => undefined(ub),

@@ -25,8 +25,9 @@ fn pause(here: &Here<'_>, pc: usize, stack: &Stack) {
     stack.pause(here.fp);
 }
 
-/// TRAP, an enabled WATCHPOINT, or the trap of an undefined function.
-pub(crate) fn trap(here: &Here<'_>, pc: usize, stack: &Stack, cause: TrapCause) -> Flow {
+/// TRAP, an enabled WATCHPOINT, or the trap of an undefined function. From here on the stack is not the thread's any more.
+pub(crate) fn trap(here: &Here<'_>, pc: usize, stack: &Stack, thread: &mut Thread, cause: TrapCause) -> Flow {
+    thread.is_bound = false;
     pause(here, pc, stack);
     Flow::Stop(Event::Trap(cause))
 }
@@ -186,7 +187,8 @@ fn new_stack(here: &Here<'_>, number: u32, info: &CommInfo, cx: &Cx<'_>) -> Resu
     Ok(make_stack(here, info, cx.codes, cx.current, cx.rt, func))
 }
 
-/// `@uvm.new_stack` after unreachable stacks were killed. The callee was found.
+/// `@uvm.new_stack` when unreachable stacks are to be killed first. `Err` names a function that must be decoded: another
+/// thread may have loaded something since the instruction stopped.
 pub(crate) fn new_stack_collecting(
     here: &Here<'_>,
     info: &CommInfo,
@@ -194,12 +196,15 @@ pub(crate) fn new_stack_collecting(
     current: &[u32],
     rt: &mut Runtime,
     thread: &mut Thread,
-) -> Flow {
-    rt.collect_stacks(Some(thread), &Maps(codes));
-    match func_of_word(here.get(here.code.list(info.args)[0]), rt.funcs.len()) {
-        Some(func) => make_stack(here, info, codes, current, rt, func),
-        None => Flow::Stop(Event::Undefined(Ub::BadCallee)),
+) -> Result<Flow, FuncId> {
+    let Some(func) = func_of_word(here.get(here.code.list(info.args)[0]), rt.funcs.len()) else {
+        return Ok(Flow::Stop(Event::Undefined(Ub::BadCallee)));
+    };
+    if codes.get(current[func.index()] as usize).is_none() {
+        return Err(func);
     }
+    rt.collect_stacks(Some(thread), &Maps(codes));
+    Ok(make_stack(here, info, codes, current, rt, func))
 }
 
 fn make_stack(

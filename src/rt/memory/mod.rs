@@ -12,7 +12,8 @@
 //! relaxed order: on x86-64 that is the plain `mov`, words never tear, and a racing Mu program is not undefined
 //! behaviour of *this* program. Orders map one to one; `CONSUME` is strengthened to acquire.
 //! A misaligned address can only come from a pointer, where the access is implementation-defined: ours then works
-//! byte by byte, atomic operations under one lock per instance.
+//! byte by byte under one lock per instance, so it is atomic for other accesses of the same size at the same address, not
+//! for aligned ones that overlap.
 //! `int<128>` uses `cmpxchg16b`, or that lock on CPUs without it.
 //!
 //! **Words.** A scalar is one `u64` as in SSA values: integers zero-extended, a `float` its bits in the low half.
@@ -356,26 +357,36 @@ impl Memory {
 
     #[cold]
     fn load_misaligned<U: Unit>(&self, address: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.read_bytes(address, &mut bytes[..U::BYTES as usize]);
-        u64::from_le_bytes(bytes)
+        let _guard = self.lock.lock();
+        self.load_bytes(address, U::BYTES)
     }
 
     #[cold]
     fn store_misaligned<U: Unit>(&self, address: u64, value: u64) {
-        self.write_bytes(address, &value.to_le_bytes()[..U::BYTES as usize]);
+        let _guard = self.lock.lock();
+        self.store_bytes(address, U::BYTES, value);
     }
 
     /// A read-modify-write operation under the lock. Gives the old value and whether `new` asked for a store.
     #[cold]
     fn update_misaligned<U: Unit>(&self, address: u64, new: impl FnOnce(u64) -> Option<u64>) -> (u64, bool) {
         let _guard = self.lock.lock();
-        let old = self.load_misaligned::<U>(address);
+        let old = self.load_bytes(address, U::BYTES);
         let new = new(old);
         if let Some(new) = new {
-            self.store_misaligned::<U>(address, new);
+            self.store_bytes(address, U::BYTES, new);
         }
         (old, new.is_some())
+    }
+
+    fn load_bytes(&self, address: u64, count: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.read_bytes(address, &mut bytes[..count as usize]);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn store_bytes(&self, address: u64, count: u64, value: u64) {
+        self.write_bytes(address, &value.to_le_bytes()[..count as usize]);
     }
 }
 

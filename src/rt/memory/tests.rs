@@ -391,3 +391,34 @@ fn structs_separate_memory_arrays() {
     assert_eq!(world.checker().check_shift(at, i16, 11), Ok(at + 22));
     assert_eq!(world.checker().check_shift(at, i16, 12), Err(Ub::OutsideArray));
 }
+
+/// Misaligned atomic operations of all kinds go under one lock: none sees half of another.
+#[test]
+fn misaligned_atomic_operations_do_not_tear() {
+    let memory = Memory::new();
+    let mut buffer = Buffer([0; 64]);
+    let base = buffer.address();
+    let is_whole = |value: u64| value == 0 || value == u64::MAX;
+    std::thread::scope(|scope| {
+        let (memory, int64) = (&memory, LeafKind::Int(64));
+        scope.spawn(move || {
+            for turn in 0..20_000u64 {
+                let value = if turn % 2 == 0 { u64::MAX } else { 0 };
+                memory.store_word(base + 3, int64, value, MemOrder::SeqCst);
+                memory.store_u128(
+                    base + 21,
+                    LeafKind::Int(128),
+                    u128::from(value) << 64 | u128::from(value),
+                    MemOrder::SeqCst,
+                );
+            }
+        });
+        for _ in 0..20_000 {
+            assert!(is_whole(memory.load_word(base + 3, int64, MemOrder::SeqCst)));
+            let old = memory.atomic_rmw(base + 3, int64, RmwOp::Nand, u64::MAX, MemOrder::SeqCst);
+            assert!(is_whole(old), "{old:#x}");
+            let wide = memory.load_u128(base + 21, LeafKind::Int(128), MemOrder::SeqCst);
+            assert!(wide == 0 || wide == u128::MAX, "{wide:#x}");
+        }
+    });
+}

@@ -91,9 +91,21 @@ impl Memory {
             return (old, old == expected);
         }
         let _guard = self.lock.lock();
-        let old = self.load_halves(address);
+        let half = |at: u64| -> u64 {
+            match at.is_multiple_of(8) {
+                true => self.load::<u64>(at, Ordering::SeqCst),
+                // The lock is held.
+                false => self.load_bytes(at, 8),
+            }
+        };
+        let old = u128::from(half(address)) | u128::from(half(address.wrapping_add(8))) << 64;
         if old == expected {
-            self.store_halves(address, desired);
+            for (at, word) in [(address, desired as u64), (address.wrapping_add(8), (desired >> 64) as u64)] {
+                match at.is_multiple_of(8) {
+                    true => self.store::<u64>(at, word, Ordering::SeqCst),
+                    false => self.store_bytes(at, 8, word),
+                }
+            }
         }
         (old, old == expected)
     }
