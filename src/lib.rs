@@ -41,6 +41,7 @@ pub mod memory;
 pub mod native;
 mod os_threads;
 mod schedule;
+pub mod threads;
 pub mod trace;
 pub mod values;
 
@@ -53,6 +54,7 @@ pub use mu_rt as rt;
 pub use mu_rt::stack::StackRef;
 pub use mu_rt::thread::{ThreadRef, TrapCause};
 pub use mu_text as text;
+pub use threads::Ended;
 pub use trace::{Backtrace, FrameInfo};
 pub use values::{ClientError, Value};
 
@@ -124,6 +126,10 @@ struct Machine {
     executed: AtomicU64,
     /// Threads that were woken by a deterministic run inside theirs.
     woken: Vec<ThreadRef>,
+    /// Threads that the client has made and no run has adopted.
+    made: Vec<ThreadRef>,
+    /// How threads ended that the client made.
+    ended: Vec<(ThreadRef, Outcome)>,
     last_load_error: Option<LoadError>,
     /// How calls by foreign threads ended that did not return.
     foreign_failures: Vec<Outcome>,
@@ -141,6 +147,8 @@ impl Mu {
             fuel: options.fuel,
             executed: AtomicU64::new(0),
             woken: Vec::new(),
+            made: Vec::new(),
+            ended: Vec::new(),
             last_load_error: None,
             foreign_failures: Vec::new(),
         };

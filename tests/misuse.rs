@@ -300,6 +300,12 @@ fn handles_of_another_instance() {
                 assert_eq!(*answer, Some(foreign), "answer {number}");
             }
         }
+        let stack = mu.new_stack(mu.func("@same").unwrap()).unwrap();
+        assert_eq!(mu.new_thread_nor(stack, None, vec![alien.clone()]), Err(foreign));
+        assert_eq!(mu.new_thread_nor(stack, Some(&object), vec![number.clone()]), Err(foreign));
+        assert_eq!(mu.new_thread_exc(stack, None, &object), Err(foreign));
+        assert_eq!(mu.new_thread_exc(stack, Some(&alien), &object), Err(foreign));
+        assert!(mu.kill_stack(stack), "it is as it was");
         let pair = mu.value_from_members(pair, &[number.clone(), number.clone()]).unwrap();
         assert_eq!(mu.insert_value(&pair, 0, &alien), Err(foreign));
         assert_eq!(mu.extract_value(&pair, 0), Ok(number));
@@ -361,6 +367,46 @@ impl TrapHandler for Stranger {
             true => TrapAction::ThrowExc(context.stack(), self.object.clone()),
             false => TrapAction::PassValues(context.stack(), vec![self.value.clone()]),
         }
+    }
+}
+
+/// Threads on stacks that cannot be bound so: nothing comes to be, and the stack is as it was.
+#[test]
+fn threads_that_cannot_be() {
+    let bad = Err(ClientError::Undefined(Ub::BadBinding));
+    for os_threads in [false, true] {
+        let config = mu_vm::rt::runtime::Config { os_threads, threads_max: 2, ..Default::default() };
+        let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        mu.load_bundle("bundle", BUNDLE).unwrap();
+        let same = mu.func("@same").unwrap();
+        let one = mu.value_from_int(mu.type_named("@i64").unwrap(), 1).unwrap();
+        let object = mu.new_fixed(one.ty()).unwrap();
+        let dead = mu.new_stack(same).unwrap();
+        assert!(mu.kill_stack(dead));
+        for stack in [StackRef::NULL, StackRef(u64::MAX), dead] {
+            assert_eq!(mu.new_thread_nor(stack, None, vec![one.clone()]), bad);
+            assert_eq!(mu.new_thread_exc(stack, None, &object), bad);
+        }
+        let [stack, second, third] = [(); 3].map(|()| mu.new_stack(same).unwrap());
+        assert_eq!(mu.new_thread_nor(stack, None, vec![]), bad);
+        assert_eq!(mu.new_thread_nor(stack, None, vec![object.clone()]), bad);
+        assert_eq!(mu.new_thread_exc(stack, None, &one), bad, "an exception is a reference");
+        let local = mu.new_thread_nor(stack, Some(&one), vec![one.clone()]);
+        assert_eq!(local, Err(ClientError::WrongType), "and so is what is local to a thread");
+        let cursor = mu.new_cursor(stack).unwrap();
+        let open = mu.new_thread_nor(stack, None, vec![one.clone()]);
+        assert_eq!(open, Err(ClientError::Undefined(Ub::OpenCursor)));
+        drop(cursor);
+        mu.new_thread_nor(stack, None, vec![one.clone()]).unwrap();
+        assert_eq!(mu.new_thread_nor(stack, None, vec![one.clone()]), bad, "it has a thread");
+        assert!(!mu.kill_stack(stack) && mu.new_cursor(stack).is_err());
+        mu.new_thread_nor(second, None, vec![one.clone()]).unwrap();
+        let many = mu.new_thread_nor(third, None, vec![one.clone()]);
+        assert_eq!(many, Err(ClientError::Undefined(Ub::CreationFailed)));
+        let ended = mu.run(&mut NoTraps);
+        assert_eq!((ended.threads.len(), ended.cut_short.is_none()), (2, true));
+        assert!(mu.kill_stack(third));
+        assert!(mu.runtime().threads.all().is_empty());
     }
 }
 

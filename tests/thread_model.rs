@@ -151,7 +151,9 @@ impl Crew {
 
     fn all_sleep(&self, state: &State) -> bool {
         let count = state.members.len();
-        count > 0 && state.asleep == count && !state.members.iter().any(|&member| self.cells[member].is_woken())
+        count > 0
+            && state.asleep == count
+            && !state.members.iter().any(|&member| self.cells[member].is_woken())
     }
 
     fn wait(&self, me: usize, mut has_timeout: bool) -> Waited {

@@ -330,6 +330,7 @@ fn every_function_of_the_interface_is_misused() {
         "src/handles.rs",
         "src/memory.rs",
         "src/native.rs",
+        "src/threads.rs",
         "src/driver.rs",
         "src/introspect/mod.rs",
         "src/trace.rs",
