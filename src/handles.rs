@@ -21,8 +21,8 @@
 use crate::introspect::Cursor;
 use crate::values::{ClientError, Value};
 use crate::{Mu, StackRef, ThreadRef};
-use mu_interp::decode::const_words;
-use mu_ir::ids::{MuId, TypeId};
+use mu_interp::decode::{const_words, func_of_word};
+use mu_ir::ids::{FuncId, MuId, TypeId};
 use mu_ir::inst;
 use mu_ir::program::Entity;
 use mu_ir::semantics::{int, tagref};
@@ -263,6 +263,18 @@ impl Mu {
             Some(Entity::Func(_)) => self.handle_from_func(id),
             Some(Entity::Expose(_)) => self.handle_from_expose(id),
             _ => Err(ClientError::NoSuchEntity),
+        }
+    }
+
+    /// The function of a `funcref`: for functions of this interface that take one.
+    ///
+    /// # Errors
+    /// As [`Mu::handle_to_sint`]; [`Ub::BadCallee`] for NULL.
+    pub fn handle_to_func(&self, value: &Value) -> Result<FuncId, ClientError> {
+        match self.type_of(value)? {
+            Type::FuncRef(_) => func_of_word(value.as_u64(), self.program().funcs.len())
+                .ok_or(ClientError::Undefined(Ub::BadCallee)),
+            _ => Err(ClientError::WrongType),
         }
     }
 

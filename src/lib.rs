@@ -112,8 +112,8 @@ impl std::fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// An instance of Mu, while none of its threads runs. Threads run inside [`Mu::call`] and [`Mu::run_thread`]; whoever has a
-/// `&mut Mu` meanwhile (a trap handler) has stopped them.
+/// An instance of Mu, while none of its threads runs. Threads run inside [`Mu::call`], [`Mu::run_thread`] and [`Mu::run`];
+/// whoever has a `&mut Mu` meanwhile (a trap handler) has stopped them.
 pub struct Mu {
     machine: Stopped<Machine>,
 }

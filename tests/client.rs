@@ -192,6 +192,10 @@ fn handles_of_what_bundles_define() {
     assert_eq!(mu.load(MemOrder::NotAtomic, &mu.handle_named("@cell").unwrap()), Ok(five));
     let func = mu.handle_from_func(id(&mu, "@double_it")).unwrap();
     assert_eq!(Some(&func), mu.funcref(mu.func("@double_it").unwrap()).as_ref());
+    assert_eq!(mu.handle_to_func(&func).ok(), mu.func("@double_it"));
+    let null = mu.null(func.ty()).unwrap();
+    assert_eq!(mu.handle_to_func(&null), undefined(Ub::BadCallee));
+    assert_eq!(mu.handle_to_func(&cell), Err(ClientError::WrongType));
     let exposed = mu.handle_from_expose(id(&mu, "@exposed")).unwrap();
     assert_ne!(mu.handle_to_fp(&exposed), Ok(0));
     for (name, value) in [("@wide", &wide), ("@cell", &cell), ("@double_it", &func), ("@exposed", &exposed)] {

@@ -50,6 +50,15 @@ const BUNDLE: &str = "
             %x = LOAD <@i64> %i
             RET %x
     }
+    .funcdef @local VERSION %v <@i_i> {
+        %entry(<@i64> %n):
+            TRAP <> KEEPALIVE(%n)
+            %l = COMMINST @uvm.get_threadlocal ()
+            %o = REFCAST <@rvoid @ri64> %l
+            %i = GETIREF <@i64> %o
+            %x = LOAD <@i64> %i
+            RET %x
+    }
     .funcdef @divides VERSION %v <@i_i> {
         %entry(<@i64> %n):
             %m = SDIV <@i64> @one %n
@@ -270,6 +279,79 @@ fn a_call_takes_threads_along() {
         // What is nobody's own affair.
         start(&mut mu, "@throws", vec![]);
         assert_eq!(short(&mu.call(awaits, vec![])), "exception");
+    });
+}
+
+/// Answers one trap in the way it was told.
+struct Answers<F>(F);
+
+impl<F: FnMut(&mut TrapContext<'_>) -> TrapAction> TrapHandler for Answers<F> {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        (self.0)(trap)
+    }
+}
+
+/// The trap protocol: values, exceptions, to this stack or another one; the end of the thread; what is local to it.
+#[test]
+fn the_answers_to_a_trap() {
+    instances(|mut mu| {
+        let one = int(&mut mu, 1);
+        let ask = |mu: &mut Mu, func: &str, answer: &mut dyn FnMut(&mut TrapContext<'_>) -> TrapAction| {
+            let stack = stack(mu, func);
+            let thread = mu.new_thread_nor(stack, None, vec![one.clone()]).unwrap();
+            let mut seen = 0;
+            let mut handler = Answers(|trap: &mut TrapContext<'_>| {
+                seen += 1;
+                assert_eq!((trap.thread_ref(), trap.stack(), trap.cause()), (thread, stack, TrapCause::Trap));
+                answer(trap)
+            });
+            let outcomes = run(mu, &mut handler).0;
+            assert_eq!(seen, 1);
+            (outcomes.concat(), stack)
+        };
+        let (back, _) = ask(&mut mu, "@traps", &mut |trap| {
+            let values = vec![int(trap.mu, 5)];
+            TrapAction::PassValues(trap.stack(), values)
+        });
+        assert_eq!(back, "[5]");
+        let (caught, _) = ask(&mut mu, "@catches", &mut |trap| {
+            let exception = boxed(trap.mu, 6);
+            TrapAction::ThrowExc(trap.stack(), exception)
+        });
+        assert_eq!(caught, "[6]");
+        let (uncaught, _) = ask(&mut mu, "@traps", &mut |trap| {
+            let exception = boxed(trap.mu, 6);
+            TrapAction::ThrowExc(trap.stack(), exception)
+        });
+        assert_eq!(uncaught, "exception");
+        let (elsewhere, left) = ask(&mut mu, "@traps", &mut |trap| {
+            let values = vec![int(trap.mu, 7)];
+            TrapAction::PassValues(stack(trap.mu, "@same"), values)
+        });
+        assert_eq!(elsewhere, "[7]");
+        let (thrown_elsewhere, also_left) = ask(&mut mu, "@traps", &mut |trap| {
+            let exception = boxed(trap.mu, 8);
+            TrapAction::ThrowExc(stack(trap.mu, "@same"), exception)
+        });
+        assert_eq!(thrown_elsewhere, "exception");
+        let (exit, left_at_exit) = ask(&mut mu, "@traps", &mut |_| TrapAction::Exit);
+        assert_eq!(exit, "exit");
+        let (unhandled, left_unhandled) = ask(&mut mu, "@traps", &mut |_| TrapAction::Unhandled);
+        assert_eq!(unhandled, "trap");
+        // Every stack that was left waits for its value still.
+        for stack in [left, also_left, left_at_exit, left_unhandled] {
+            let values = vec![int(&mut mu, 9)];
+            mu.new_thread_nor(stack, None, values).unwrap();
+        }
+        assert_eq!(run(&mut mu, &mut NoTraps).0.concat(), "[9]".repeat(4));
+        let (local, _) = ask(&mut mu, "@local", &mut |trap| {
+            assert!(trap.threadlocal().is_null());
+            let local = boxed(trap.mu, 10);
+            assert!(trap.set_threadlocal(&local) && trap.threadlocal().as_u64() == local.as_u64());
+            trap.mu.collect();
+            TrapAction::PassValues(trap.stack(), vec![])
+        });
+        assert_eq!(local, "[10]");
     });
 }
 

@@ -256,6 +256,7 @@ fn handles_of_another_instance() {
                 mu.handle_to_double(value).err(),
                 mu.handle_to_ptr(value).err(),
                 mu.handle_to_fp(value).err(),
+                mu.handle_to_func(value).err(),
                 mu.handle_to_stack(value).err(),
                 mu.handle_to_thread(value).err(),
                 mu.ref_eq(value, &own).err(),
