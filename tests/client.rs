@@ -604,6 +604,53 @@ fn pointers_lead_into_memory_of_mu_only() {
     assert!(mu.load(MemOrder::SeqCst, &first).is_ok());
 }
 
+/// In lenient mode native code may have pointers to objects with references inside, and types that differ in what they refer
+/// to are taken for each other. References stay out of reach of pointers, and numbers never become references.
+#[test]
+fn lenient_mode_forges_no_references() {
+    let config = Config { lenient: true, ..Config::default() };
+    let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+    mu.load_bundle("client", BUNDLE).unwrap();
+    let null = mu.null(mu.type_named("@rnode").unwrap()).unwrap();
+    let object = node(&mut mu, 1, &null);
+    let pointer = mu.pin(&object).unwrap();
+    let (number, reference) =
+        (mu.get_field_iref(&pointer, 0).unwrap(), mu.get_field_iref(&pointer, 1).unwrap());
+    assert!(mu.load(MemOrder::SeqCst, &number).is_ok());
+    for loc in [&pointer, &reference] {
+        assert_eq!(mu.load(MemOrder::NotAtomic, loc), Err(ClientError::WrongType));
+        assert_eq!(mu.store(MemOrder::NotAtomic, loc, &null), Err(ClientError::WrongType));
+    }
+    let inside = mu.get_iref(&object).unwrap();
+    let tail = mu.get_field_iref(&inside, 1).unwrap();
+    let void = mu.refcast(&object, mu.type_named("@rvoid").unwrap()).unwrap();
+    assert_eq!(mu.store(MemOrder::SeqCst, &tail, &void), Ok(()));
+    let one = int(&mut mu, object.as_u64());
+    assert_eq!(mu.store(MemOrder::SeqCst, &tail, &one), Err(ClientError::WrongType));
+    assert_eq!(mu.store(MemOrder::NotAtomic, &inside, &one), Err(ClientError::WrongType));
+}
+
+/// Every single allocation of the client may fail, and nothing else happens then.
+#[test]
+fn a_full_heap_is_an_error() {
+    for failing in 1..=6 {
+        let mut mu = instance(&format!("fail:{failing}"));
+        let [i64, text] = ["@i64", "@text"].map(|name| mu.type_named(name).unwrap());
+        let seven = int(&mut mu, 7);
+        let made = [
+            mu.new_fixed(i64),
+            mu.new_hybrid(text, 10),
+            mu.new_object(i64, &seven),
+            mu.new_fixed(text),
+            mu.new_fixed(i64),
+            mu.new_hybrid(text, 0),
+        ];
+        let full = made.iter().filter(|made| **made == Err(ClientError::NoMemory)).count();
+        // One of the six is refused for its type, without being tried.
+        assert_eq!(full, usize::from(failing < 6), "allocation {failing}");
+    }
+}
+
 /// Changes an ALLOCA cell from a trap handler and keeps the reference to it.
 struct Changer(Option<Value>);
 
