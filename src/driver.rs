@@ -106,7 +106,7 @@ impl TrapHandler for NoTraps {
 }
 
 /// Leaves every trap unhandled, and knows on which stack.
-struct LeftStack(StackRef);
+pub(crate) struct LeftStack(pub StackRef);
 
 impl TrapHandler for LeftStack {
     fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
@@ -233,26 +233,13 @@ impl Mu {
         stack: StackRef,
         args: Vec<Value>,
         handler: &mut dyn TrapHandler,
-        tracer: Option<&mut dyn Tracer>,
-    ) -> Outcome {
-        self.run_thread_of(stack, args, 0, handler, tracer)
-    }
-
-    /// The same; `cookie` is that of the exposed value at which a foreign thread called.
-    pub(crate) fn run_thread_of(
-        &mut self,
-        stack: StackRef,
-        args: Vec<Value>,
-        cookie: u64,
-        handler: &mut dyn TrapHandler,
         mut tracer: Option<&mut dyn Tracer>,
     ) -> Outcome {
         if self.machine.rt.config.os_threads && tracer.is_none() {
-            return self.run_on_os_threads(stack, args, cookie, handler);
+            return self.run_on_os_threads(stack, args, handler);
         }
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
-        thread.cookie = cookie;
         let mut run = Run::new(thread.id, self.machine.fuel);
         let event = self.machine.resume(&mut thread, stack, Resume::Values(args));
         self.drive(&mut run, Some((thread, event)), handler, &mut tracer)
@@ -359,8 +346,8 @@ impl Mu {
         event
     }
 
-    /// Lets native code run. As long as no function is exposed nobody else can call into this instance meanwhile, so the
-    /// world stays stopped.
+    /// Lets native code run. As long as no function has ever been exposed nobody else can call into this instance
+    /// meanwhile, so the world stays stopped.
     fn native(&mut self, run: &mut Run, thread: &mut Box<Thread>, step: NativeStep) -> Option<Stop> {
         let machine = &*self.machine;
         let mut work = match machine.interp.begin_native(&machine.rt, thread, step, &mut run.segment) {
@@ -368,12 +355,12 @@ impl Mu {
             Begun::Stop(event) => return Some(Stop::Event(event)),
             Begun::GoesOn => return None,
         };
-        let outcome = match machine.rt.native.exposed_count() {
-            0 => work.run(),
-            _ => self.resting(thread, |mu| mu.machine.while_running(|| work.run())),
+        let outcome = match machine.rt.native.has_exposed() {
+            false => work.run(),
+            true => self.resting(thread, |mu| mu.machine.while_running(|| work.run())),
         };
         let machine = &*self.machine;
-        machine.interp.end_native(&machine.rt, thread, *work, outcome, &mut run.segment)
+        machine.interp.end_native(&machine.rt, thread, work, outcome, &mut run.segment)
     }
 
     /// The thread whose turn is next; `None` if nobody can go on.

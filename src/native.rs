@@ -1,16 +1,27 @@
 //! Native code and the client: exposing functions, and calls by threads that are not Mu's
-//! (native-interface, "Mu Functions Calling from Native Functions"; uvm-client-interface, "Object pinning" and around).
+//! (native-interface, "Native Functions Calling Mu Functions"; uvm-client-interface, "Object pinning" and around).
 //!
 //! A *foreign* thread is an OS thread that the instance has not started, or that is between two native calls: a thread that
 //! a C library made, the client's own thread outside of a run. When it calls an exposed function, that is a run of its own: a
-//! new Mu thread on a new stack, on the OS thread that called. In a deterministic run other threads stand still meanwhile.
+//! new Mu thread on a new stack, on the OS thread that called.
 //!
-//! C gets zeros if such a run does not return (exception, undefined behaviour, the end of the instance). Why is kept for
+//! ```text
+//! when it calls …                     it gets in
+//! while nothing runs                  when the client runs something or says so ([`Mu::while_idle`]), or drops the instance
+//! during a run on OS threads          at once, and runs beside the others
+//! during a deterministic run          when a Mu thread of it is in native code; all others stand still until it has ended
+//! ```
+//!
+//! C gets zeros if such a run does not return (exception, undefined behaviour, a trap). Why is kept for
 //! [`Mu::take_foreign_failures`].
+//!
+//! **The end of the instance.** A call that has begun ends as usual, also if the `Mu` is dropped meanwhile: it keeps the
+//! instance, and unmaps it at its end if it is the last. Calling an exposed function after that is a jump to memory that is
+//! not mapped any more: the client stops native code that may do so before it drops its `Mu`.
 
-use crate::driver::{NoTraps, Outcome};
+use crate::driver::{LeftStack, Outcome};
 use crate::trace::Backtrace;
-use crate::{Machine, Mu};
+use crate::{Machine, Mu, StackRef};
 use mu_ir::ids::FuncId;
 use mu_ir::ub::Ub;
 use mu_rt::exposing::ExposeFailure;
@@ -43,6 +54,12 @@ impl Mu {
     /// How calls by foreign threads ended that did not return, oldest first, at most the first 100 since this was asked last.
     pub fn take_foreign_failures(&mut self) -> Vec<Outcome> {
         std::mem::take(&mut self.machine.foreign_failures)
+    }
+
+    /// Lets foreign threads in while `work` is done: to call C from Rust which calls exposed functions, or to wait for a
+    /// thread that does. Otherwise they get in only while a run is going on, and a call on the client's own OS thread never.
+    pub fn while_idle<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.machine.while_running(work)
     }
 
     /// Exposes a function to native code (`expose`): the address of machine code that calls it. `cookie` is what
@@ -82,10 +99,18 @@ impl ForeignCall for Foreign {
             let types = mu.params(func).to_vec();
             let args = mu.split_words(&types, &callback.args);
             let machine = &mut *mu.machine;
+            let mut left = LeftStack(StackRef::NULL);
             let outcome = match machine.interp.new_stack(&mut machine.rt, func) {
-                Ok(stack) => mu.run_thread_of(stack, args, callback.cookie, &mut NoTraps, None),
+                Ok(stack) => {
+                    if let Some(entry) = machine.rt.stacks.get(stack) {
+                        entry.set_cookie(callback.cookie);
+                    }
+                    mu.run_thread(stack, args, &mut left, None)
+                }
                 Err(_) => Outcome::Undefined(Ub::CreationFailed, Backtrace::default()),
             };
+            // A stack that is left at a trap: nobody knows it, so nobody could let it go.
+            mu.release_stack(left.0);
             match outcome {
                 Outcome::Return(values) => {
                     let words = values.iter().flat_map(|value| value.words().into_owned());

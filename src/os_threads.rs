@@ -42,12 +42,12 @@ use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Machine, Mu, StackRef};
 use mu_interp::threads::wait_result;
-use mu_interp::{Alone, Begun, NativeStep, Stop};
+use mu_interp::{Alone, Begun, NativeOutcome, NativeStep, NativeWork, Stop};
 use mu_ir::ub::Ub;
 use mu_rt::native::Segment;
 use mu_rt::thread::{Event, NewThread, Slept, Thread, ThreadCell, ThreadRef};
 use mu_rt::world::{Stopped, World};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLockReadGuard};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -138,6 +138,10 @@ struct Member {
     is_native: AtomicBool,
 }
 
+fn is_trap(event: &Event) -> bool {
+    matches!(event, Event::Trap(_))
+}
+
 /// Why a thread stopped being interpreted.
 enum Pause {
     /// It shall look around, then go on.
@@ -146,8 +150,6 @@ enum Pause {
     Refuel,
     /// Something must be done while no thread runs.
     Alone(Alone),
-    /// Native code shall run.
-    Native(NativeStep),
     /// It waits at a futex, for so many nanoseconds or for ever.
     Wait(Option<u64>),
     /// An event that the client settles: a trap or a load, without references.
@@ -156,18 +158,26 @@ enum Pause {
     Ended(Box<Outcome>),
 }
 
+/// An OS thread that has entered the world, and the Mu thread it runs.
+type Entered<'a> = (RwLockReadGuard<'a, Machine>, Box<Thread>);
+
+/// Leaves the world.
+fn rest(member: &Member, (machine, thread): Entered<'_>, pause: Pause) -> Pause {
+    member.cell.rest(thread);
+    drop(machine);
+    pause
+}
+
 impl Mu {
     /// [`Mu::run_thread`] with every Mu thread on an OS thread of its own.
     pub(crate) fn run_on_os_threads(
         &mut self,
         stack: StackRef,
         args: Vec<Value>,
-        cookie: u64,
         handler: &mut dyn TrapHandler,
     ) -> Outcome {
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
-        thread.cookie = cookie;
         let event = self.machine.resume(&mut thread, stack, Resume::Values(args));
         if let Err(outcome) = self.settle_all(&mut thread, handler, event) {
             self.machine.rt.threads.end(cell.id());
@@ -254,13 +264,12 @@ impl Crew {
             let mut segment = None;
             while !self.is_done(&main) {
                 self.serve(&mut *handler);
-                match self.interpret(&main) {
+                match self.interpret(&main, &mut segment) {
                     Pause::Poll => {}
                     Pause::Refuel => std::thread::yield_now(),
                     Pause::Wait(timeout) => self.wait(&main, timeout, Some(&mut *handler)),
                     Pause::Client(event) => self.settle_for_client(&main, &mut *handler, event),
                     Pause::Alone(what) => self.alone(&main, what),
-                    Pause::Native(step) => self.native(&main, step, &mut segment),
                     Pause::Ended(outcome) => self.end(&main, *outcome),
                 }
             }
@@ -298,13 +307,12 @@ impl Crew {
         let work = || {
             let mut segment = None;
             while !self.is_done(&member) {
-                match self.interpret(&member) {
+                match self.interpret(&member, &mut segment) {
                     Pause::Poll => {}
                     Pause::Refuel => std::thread::yield_now(),
                     Pause::Wait(timeout) => self.wait(&member, timeout, None),
                     Pause::Client(event) => self.request(&member, event),
                     Pause::Alone(what) => self.alone(&member, what),
-                    Pause::Native(step) => self.native(&member, step, &mut segment),
                     Pause::Ended(outcome) => self.end(&member, *outcome),
                 }
             }
@@ -318,33 +326,40 @@ impl Crew {
     }
 
     /// Interprets a thread until it stops, and settles what can be settled while sharing the machine.
-    fn interpret(self: &Arc<Self>, member: &Arc<Member>) -> Pause {
+    fn interpret(self: &Arc<Self>, member: &Member, spare: &mut Option<Segment>) -> Pause {
         let machine = self.world.enter();
-        let Some(mut thread) = member.cell.take() else { return Pause::Poll };
-        let pause = loop {
-            let Some(lease) = self.take_fuel() else { break Pause::Refuel };
+        let Some(thread) = member.cell.take() else { return Pause::Poll };
+        let mut entered = (machine, thread);
+        loop {
+            let (machine, thread) = &mut entered;
+            let Some(lease) = self.take_fuel() else {
+                return rest(member, entered, Pause::Refuel);
+            };
             thread.fuel = lease;
             let before = thread.executed;
-            let stop = machine.interp.run(&machine.rt, &mut thread, None);
+            let stop = machine.interp.run(&machine.rt, thread, None);
             let spent = thread.executed - before;
             machine.executed.fetch_add(spent, Ordering::Relaxed);
             self.give_fuel_back(lease, spent);
             let pause = match stop {
-                Stop::Alone(what) => Some(Pause::Alone(what)),
-                Stop::Native(step) => Some(Pause::Native(step)),
                 Stop::Event(Event::OutOfFuel) if lease > 0 => None,
-                Stop::Event(event) => self.share(&machine, &mut thread, event),
+                Stop::Native(step) => match self.native(member, entered, step, spare) {
+                    None => return Pause::Poll,
+                    Some((again, pause)) => {
+                        entered = again;
+                        pause
+                    }
+                },
+                stop => self.stopped(machine, thread, stop),
             };
             if let Some(pause) = pause {
-                break pause;
+                return rest(member, entered, pause);
             }
             let requested = member.cell.id() == self.main && self.has_requests.load(Ordering::Relaxed);
             if requested || self.is_over() || self.world.is_stop_wanted() {
-                break Pause::Poll;
+                return rest(member, entered, Pause::Poll);
             }
-        };
-        member.cell.rest(thread);
-        pause
+        }
     }
 
     /// Instructions for a turn: 0 if all are used up, `None` if others have them.
@@ -469,21 +484,16 @@ impl Crew {
         }
     }
 
-    /// Lets native code run, outside of the world. If the run ends meanwhile, the native code is left to itself: this OS
-    /// thread goes when it comes back.
-    fn native(self: &Arc<Self>, member: &Arc<Member>, step: NativeStep, spare: &mut Option<Segment>) {
-        let begun = {
-            let machine = self.world.enter();
-            let Some(thread) = member.cell.take() else { return };
-            let begun = machine.interp.begin_native(&machine.rt, &thread, step, spare);
-            member.cell.rest(thread);
-            begun
-        };
-        let mut work = match begun {
-            Begun::Work(work) => work,
-            Begun::Stop(event) => return self.settle(member, self.world.stop(), &mut NoTraps, event),
-            Begun::GoesOn => return,
-        };
+    /// Lets native code run for a thread, outside of the world, and enters again; `None` if the run is over. Then the native
+    /// code is left to itself: this OS thread goes when it comes back.
+    fn run_native<'a>(
+        &'a self,
+        member: &Member,
+        (machine, thread): Entered<'a>,
+        work: &mut NativeWork,
+    ) -> Option<(Entered<'a>, NativeOutcome)> {
+        member.cell.rest(thread);
+        drop(machine);
         member.is_native.store(true, Ordering::SeqCst);
         if self.is_over() {
             // Who waits for the last member holds the lock between looking and waiting.
@@ -493,21 +503,44 @@ impl Crew {
         let outcome = work.run();
         member.is_native.store(false, Ordering::SeqCst);
         if self.is_over() {
-            return;
+            return None;
         }
         let machine = self.world.enter();
-        let Some(mut thread) = member.cell.take() else { return };
-        let stop = machine.interp.end_native(&machine.rt, &mut thread, *work, outcome, spare);
-        let ended = match &stop {
-            Some(Stop::Event(event)) => Some(machine.ended(&thread, event.clone())),
-            Some(Stop::Alone(_) | Stop::Native(_)) | None => None,
+        let thread = member.cell.take()?;
+        Some(((machine, thread), outcome))
+    }
+
+    /// A CCALL, or the end of a callback.
+    fn native<'a>(
+        self: &'a Arc<Self>,
+        member: &Member,
+        (machine, mut thread): Entered<'a>,
+        step: NativeStep,
+        spare: &mut Option<Segment>,
+    ) -> Option<(Entered<'a>, Option<Pause>)> {
+        let mut work = match machine.interp.begin_native(&machine.rt, &thread, step, spare) {
+            Begun::Work(work) => work,
+            Begun::GoesOn => return Some(((machine, thread), None)),
+            Begun::Stop(event) => {
+                let pause = self.share(&machine, &mut thread, event);
+                return Some(((machine, thread), pause));
+            }
         };
-        member.cell.rest(thread);
-        drop(machine);
-        match (ended, stop) {
-            (Some(outcome), _) => self.end(member, outcome),
-            (None, Some(Stop::Alone(what))) => self.alone(member, what),
-            (None, Some(Stop::Event(_) | Stop::Native(_)) | None) => {}
+        let ((machine, mut thread), outcome) = self.run_native(member, (machine, thread), &mut work)?;
+        let pause = match machine.interp.end_native(&machine.rt, &mut thread, work, outcome, spare) {
+            None => None,
+            Some(stop) => self.stopped(&machine, &mut thread, stop),
+        };
+        Some(((machine, thread), pause))
+    }
+
+    /// Why a thread that has stopped does not go on; `None`: it does.
+    fn stopped(self: &Arc<Self>, machine: &Machine, thread: &mut Thread, stop: Stop) -> Option<Pause> {
+        match stop {
+            Stop::Alone(what) => Some(Pause::Alone(what)),
+            Stop::Event(event) => self.share(machine, thread, event),
+            // Done before this is asked.
+            Stop::Native(_) => None,
         }
     }
 
@@ -548,12 +581,14 @@ impl Crew {
 
     /// Has an event settled: here if the client's handler is not needed, else by the client's OS thread.
     fn request(self: &Arc<Self>, member: &Arc<Member>, event: Event) {
-        // Who handles traps changes only while the world is stopped.
-        let world = self.world.stop();
-        if !matches!(event, Event::Trap(_)) || world.rt.trap_handler.is_some() {
-            return self.settle(member, world, &mut NoTraps, event);
+        let is_for_client = |machine: &Machine| is_trap(&event) && machine.rt.trap_handler.is_none();
+        if !is_for_client(&self.world.enter()) {
+            // Who handles traps changes only while the world is stopped, so it may have changed a moment ago.
+            let world = self.world.stop();
+            if !is_for_client(&world) {
+                return self.settle(member, world, &mut NoTraps, event);
+            }
         }
-        drop(world);
         let main = {
             let mut state = self.office.state.lock();
             state.requests.push_back((Arc::clone(member), event));
@@ -751,5 +786,82 @@ impl Crew {
             std::thread::sleep(LOOK_AGAIN);
         }
         Arc::clone(&self.office)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use mu_rt::runtime::Config;
+
+    const SPINNERS: &str = "
+        .typedef @i64 = int<64>
+        .typedef @i32 = int<32>
+        .funcsig @v_v = () -> ()
+        .const @c0 <@i64> = 0
+        .const @c1 <@i64> = 1
+        .const @n0 <@i32> = 0
+        .const @c16 <@i64> = 16
+        .global @word <@i32>
+        .funcdef @spins VERSION %v1 <@v_v> {
+            %entry():
+                BRANCH %loop()
+            %loop():
+                BRANCH %loop()
+        }
+        .funcdef @sleeps VERSION %v1 <@v_v> {
+            %entry():
+                %r = COMMINST @uvm.futex.wait <@i32> (@word @n0)
+                RET ()
+        }
+        .funcdef @starts VERSION %v1 <@v_v> {
+            %entry():
+                BRANCH %loop(@c0)
+            %loop(<@i64> %i):
+                %s = COMMINST @uvm.new_stack <[@v_v]> (@spins)
+                %t = NEWTHREAD %s PASS_VALUES <> ()
+                %s2 = COMMINST @uvm.new_stack <[@v_v]> (@sleeps)
+                %t2 = NEWTHREAD %s2 PASS_VALUES <> ()
+                %i1 = ADD <@i64> %i @c1
+                %over = EQ <@i64> %i1 @c16
+                BRANCH2 %over %end() %loop(%i1)
+            %end():
+                RET ()
+        }";
+
+    /// No OS thread still has the instance, so dropping it frees all its memory at once.
+    #[test]
+    fn nobody_keeps_the_instance_after_a_run() {
+        let config = Config { os_threads: true, ..Config::default() };
+        let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        mu.load_bundle("spinners.uir", SPINNERS).unwrap();
+        let starts = mu.func("@starts").unwrap();
+        let alone = mu.machine.world().references();
+        for _ in 0..10 {
+            assert!(matches!(mu.call(starts, vec![]), Outcome::Return(_)));
+            assert_eq!(mu.machine.world().references(), alone);
+        }
+    }
+
+    #[test]
+    fn fuel_is_used_up_when_nobody_has_any() {
+        let config = Config { os_threads: true, ..Config::default() };
+        let mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        let crew = Crew {
+            world: mu.machine.world().clone(),
+            main: ThreadRef(1),
+            over: AtomicBool::new(false),
+            fuel: Some(Mutex::new(Fuel { left: LEASE + 1, lent: 0 })),
+            has_requests: AtomicBool::new(false),
+            office: Arc::default(),
+        };
+        assert_eq!((crew.take_fuel(), crew.take_fuel(), crew.take_fuel()), (Some(LEASE), Some(1), None));
+        crew.give_fuel_back(1, 1);
+        assert_eq!(crew.take_fuel(), None, "somebody may give back some");
+        crew.give_fuel_back(LEASE, LEASE - 2);
+        assert_eq!(crew.take_fuel(), Some(2));
+        crew.give_fuel_back(2, 2);
+        assert_eq!(crew.take_fuel(), Some(0));
     }
 }

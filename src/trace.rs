@@ -1,12 +1,15 @@
 //! Backtraces of Mu stacks: function, instruction and source line of each frame.
 
 use crate::{Machine, Mu};
-use mu_rt::stack::{FrameCursor, StackRef};
+use mu_rt::stack::{FrameCursor, FrameState, StackRef};
+
+/// What stands for the function of a native frame: all frames of native code between two Mu frames.
+pub const NATIVE_FRAME: &str = "native code";
 
 /// A frame of a backtrace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FrameInfo {
-    /// The function.
+    /// The function, or [`NATIVE_FRAME`].
     pub func: String,
     /// The version, unless the function is undefined.
     pub version: Option<String>,
@@ -78,7 +81,12 @@ impl Machine {
             place: None,
             line: None,
         };
-        let Some(place) = self.interp.place(cursor) else { return info };
+        let Some(place) = self.interp.place(cursor) else {
+            if cursor.state() == FrameState::Native {
+                info.func = NATIVE_FRAME.into();
+            }
+            return info;
+        };
         info.func = program.display_name(program.funcs[place.func.index()].id);
         let Some(version) = place.version else { return info };
         let version = &program.func_vers[version.index()];

@@ -300,6 +300,11 @@ fn traces() {
         "traces_of_values",
         everything(&["run", "tests/cli/traced.uir", "--trace=ops,calls"])
     );
+    let calls_back: [&[&str]; 2] = [
+        &["run", "tests/cli/callbacks.uir", "--trace=ops,calls"],
+        &["run", "tests/cli/callbacks.uir", "--trace=calls", "--entry=@fails"],
+    ];
+    insta::assert_snapshot!("traces_of_callbacks", all(&calls_back));
     // Addresses differ from run to run, and must not show.
     let line: &[&str] = &["run", "examples/quicksort.uir", "--trace=calls,ops", "--", "20", "1"];
     assert_eq!(everything(line), everything(line));

@@ -3,9 +3,12 @@
 use mu_vm::conformance::suite::{self, Verdict};
 use mu_vm::conformance::{Ledger, Suite, Tier};
 use mu_vm::driver::NoTraps;
+use mu_vm::interp::Tracer;
+use mu_vm::interp::exec::Here;
 use mu_vm::ir::ub::Ub;
-use mu_vm::rt::runtime::Config;
+use mu_vm::rt::runtime::{Config, Runtime};
 use mu_vm::rt::stress::GcStress;
+use mu_vm::rt::thread::Thread;
 use mu_vm::{Mu, Options, Outcome, TrapAction, TrapContext, TrapHandler};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -375,6 +378,7 @@ fn threads_allocate_objects_of_all_sizes() {
     let mu = hoard(Config { heap_bytes: 8 << 20, verify_heap: true, ..config() }, 600);
     assert!(mu.runtime().heap.collections().count > 2);
     hoard(Config { heap_bytes: 8 << 20, checked: false, ..config() }, 600);
+    hoard(Config { gc_stress: "safepoint,move".parse().unwrap(), ..stressed() }, 3);
 }
 
 #[test]
@@ -550,4 +554,352 @@ fn a_run_in_a_handler_is_woken_by_threads_around_it() {
         assert_eq!(number(&hammer(&mut mu, "handler_waits_in_vain", 0, 0, &mut handler)), 0);
         assert!(matches!(handler.0[..], [Outcome::Deadlock { waiting: 1, .. }]), "{:?}", handler.0);
     }
+}
+
+/// Runs every program of the litmus scripts so often; which outcomes were seen, and how often.
+fn litmus(rounds: u32) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/memory");
+    let mut scripts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("litmus_"));
+    scripts.sort();
+    assert!(scripts.len() >= 7, "{scripts:?}");
+    let mut table = String::new();
+    for path in scripts {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut mu = Mu::new(Options { config: config(), ..Options::default() }).unwrap();
+        mu.load_bundle("litmus.uir", &text).unwrap();
+        for line in text.replace("\n//!  ", " ").lines() {
+            let Some((name, allowed)) =
+                line.strip_prefix("//! call ").and_then(|call| call.split_once("() => "))
+            else {
+                continue;
+            };
+            let allowed = allowed.strip_prefix("either ").unwrap_or(allowed);
+            let allowed: Vec<&str> = allowed.split('|').map(str::trim).collect();
+            let mut seen = std::collections::BTreeMap::new();
+            let func = mu.func(name).unwrap();
+            for _ in 0..rounds {
+                let Outcome::Return(values) = mu.call(func, vec![]) else { panic!("{name} returns") };
+                let values: Vec<String> = values.iter().map(|value| mu.value_to_text(value)).collect();
+                *seen.entry(format!("({})", values.join(", "))).or_insert(0u32) += 1;
+            }
+            table +=
+                &format!("{} {name}: {seen:?} of {}\n", path.file_stem().unwrap().display(), allowed.len());
+            assert!(seen.keys().all(|outcome| allowed.contains(&outcome.as_str())), "{table}{allowed:?}");
+        }
+    }
+    table
+}
+
+#[test]
+fn litmus_programs_have_allowed_outcomes() {
+    litmus(10);
+}
+
+/// Which weak outcomes are seen: `cargo test --release --test os_threads -- --ignored --nocapture litmus`.
+#[test]
+#[ignore = "takes a minute"]
+fn litmus_programs_thousands_of_times() {
+    println!("{}", litmus(2000));
+}
+
+/// The programs above, for longer: `cargo test --release --test os_threads -- --ignored`.
+#[test]
+#[ignore = "takes a minute"]
+fn stress_for_a_minute() {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) {
+        swap_stacks(20_000);
+        make_and_kill(1000);
+        hoard(Config { heap_bytes: 16 << 20, verify_heap: true, ..config() }, 20_000);
+        hoard(stressed(), 1000);
+        load_versions(Config { heap_bytes: 16 << 20, ..config() }, 200);
+        let mut mu = stress(config());
+        assert_eq!(number(&hammer(&mut mu, "wakes_and_timeouts", 12, 5000, &mut NoTraps)), 0);
+        assert_eq!(number(&hammer(&mut mu, "chain", 5000, 0, &mut NoTraps)), 0);
+    }
+}
+
+/// Set by the handler below when the new version is loaded.
+static LOADED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Native code that calls back as soon as the new version is loaded.
+extern "C" fn call_back_later(callback: extern "C" fn() -> i64) -> i64 {
+    while !LOADED.load(std::sync::atomic::Ordering::SeqCst) {
+        std::hint::spin_loop();
+    }
+    callback()
+}
+
+struct LoadsNewVersion;
+
+impl TrapHandler for LoadsNewVersion {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let text = ".funcdef @answer VERSION %v2 <@v_i> { %entry(): RET @c2 }";
+        trap.mu.load_bundle("new.uir", text).unwrap();
+        LOADED.store(true, std::sync::atomic::Ordering::SeqCst);
+        // The native code calls back now, and waits for the world.
+        std::thread::sleep(Duration::from_millis(2));
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// A function that was defined anew while native code ran is the new one when that calls back.
+#[test]
+fn callbacks_call_the_version_that_is_current() {
+    for _ in 0..40 {
+        LOADED.store(false, std::sync::atomic::Ordering::SeqCst);
+        let mut mu = stress(config());
+        mu.load_bundle("callback.uir", CALLBACK).unwrap();
+        let func = mu.func("@run_callback").unwrap();
+        let address = (call_back_later as extern "C" fn(extern "C" fn() -> i64) -> i64) as usize;
+        let native = mu.value_from_text(mu.params(func)[0], &address.to_string()).unwrap();
+        assert_eq!(number(&mu.call_with(func, vec![native], &mut LoadsNewVersion, None)), 2);
+    }
+}
+
+const CALLBACK: &str = "
+.typedef @answer.fp = ufuncptr<@v_i>
+.funcsig @native.sig = (@answer.fp) -> (@i64)
+.typedef @native.fp = ufuncptr<@native.sig>
+.funcsig @run.sig = (@native.fp) -> (@i64)
+.funcsig @caller.sig = (@native.fp) -> ()
+.funcdef @answer VERSION %v1 <@v_i> { %entry(): RET @c1 }
+.expose @answer.c = @answer #DEFAULT @c0
+.global @result <@i64>
+.funcdef @calls_native VERSION %v1 <@caller.sig> {
+    %entry(<@native.fp> %f):
+        %r = CCALL #DEFAULT <@native.fp @native.sig> %f (@answer.c)
+        STORE <@i64> @result %r
+        STORE RELEASE <@i32> @go @n1
+        %w = COMMINST @uvm.futex.wake <@i32> (@go @all)
+        RET ()
+}
+.funcdef @run_callback VERSION %v1 <@run.sig> {
+    %entry(<@native.fp> %f):
+        %one = CALL <@v_i> @answer()
+        %s = COMMINST @uvm.new_stack <[@caller.sig]> (@calls_native)
+        %t = NEWTHREAD %s PASS_VALUES <@native.fp> (%f)
+        // Another thread traps, so that nobody else looks what is current when the native code comes back.
+        %s2 = COMMINST @uvm.new_stack <[@v_v]> (@only_traps)
+        %t2 = NEWTHREAD %s2 PASS_VALUES <> ()
+        %done = CALL <@n_i> @wait_for_go(@c0)
+        %r = LOAD <@i64> @result
+        RET %r
+}
+";
+
+/// A stack is made of the version that is current when there is room for it, also if there was none at first.
+#[test]
+fn stacks_are_made_while_others_load() {
+    let mut mu = stress(Config { stacks_max: 200, ..config() });
+    assert_eq!(number(&hammer(&mut mu, "litter_while_loading", 5, 30, &mut Versions(0))), 0);
+}
+
+struct Quiet;
+
+impl Tracer for Quiet {
+    fn instruction(&mut self, _: &Runtime, _: &Thread, _: &Here<'_>, _: usize) {}
+    fn instruction_again(&mut self) {}
+}
+
+/// Calls a function that wakes; with a tracer it runs deterministically.
+struct Wakes {
+    is_traced: bool,
+}
+
+impl TrapHandler for Wakes {
+    fn handle_trap(&mut self, trap: &mut TrapContext<'_>) -> TrapAction {
+        let func = trap.mu.func("@link").unwrap();
+        let zero = trap.mu.value_from_int(trap.mu.params(func)[0], 0).unwrap();
+        let mut quiet = Quiet;
+        let tracer = self.is_traced.then_some(&mut quiet as &mut dyn Tracer);
+        let outcome = trap.mu.call_with(func, vec![zero], &mut NoTraps, tracer);
+        assert!(matches!(outcome, Outcome::Return(_)));
+        TrapAction::PassValues(trap.stack(), vec![])
+    }
+}
+
+/// A run with a tracer takes turns, one without does not; each can be inside the other, and wake its threads.
+#[test]
+fn traced_runs_and_others_wake_each_other() {
+    let mut mu = stress(config());
+    let func = mu.func("@woken_by_handler").unwrap();
+    for round in 0..20 {
+        for (outside, inside) in [(true, true), (true, false), (false, true), (false, false)] {
+            let zero = mu.value_from_int(mu.params(func)[0], 0).unwrap();
+            let mut quiet = Quiet;
+            let tracer = outside.then_some(&mut quiet as &mut dyn Tracer);
+            let outcome = mu.call_with(func, vec![zero], &mut Wakes { is_traced: inside }, tracer);
+            assert!(matches!(outcome, Outcome::Return(_)), "{round} {outside} {inside}: {outcome:?}");
+        }
+    }
+}
+
+/// Two threads side by side along rows of cells: each stores into one row and loads from another. `FIRST` and `SECOND` are
+/// what they do at a cell; `@weak` counts the cells with the results `WEAK1` and `WEAK2`.
+const ROWS: &str = "
+.typedef @row = array<@i64 4096>
+.global @x <@row>
+.global @y <@row>
+.global @r1 <@row>
+.global @r2 <@row>
+.const @end <@i64> = 4096
+.funcdef @reset VERSION %v1 <@v_v> {
+    %entry():
+        STORE RELAXED <@i32> @go @n0
+        BRANCH %loop(@c0)
+    %loop(<@i64> %i):
+        %x = GETELEMIREF <@row @i64> @x %i
+        %y = GETELEMIREF <@row @i64> @y %i
+        STORE <@i64> %x @c0
+        STORE <@i64> %y @c0
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end() %loop(%i1)
+    %end():
+        RET ()
+}
+.funcdef @walker VERSION %v1 <@v_v> {
+    %entry():
+        %g = ATOMICRMW SEQ_CST ADD <@i32> @go @n1
+        BRANCH %ready(%g)
+    %ready(<@i32> %g):
+        %n = LOAD ACQUIRE <@i32> @go
+        %both = EQ <@i32> %n @n2
+        BRANCH2 %both %which(%g) %ready(%g)
+    %which(<@i32> %g):
+        %is_first = EQ <@i32> %g @n0
+        BRANCH2 %is_first %first(@c0) %second(@c0)
+    %first(<@i64> %i):
+        %x = GETELEMIREF <@row @i64> @x %i
+        %y = GETELEMIREF <@row @i64> @y %i
+        %r = GETELEMIREF <@row @i64> @r1 %i
+        FIRST
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end() %first(%i1)
+    %second(<@i64> %i):
+        %x = GETELEMIREF <@row @i64> @x %i
+        %y = GETELEMIREF <@row @i64> @y %i
+        %r = GETELEMIREF <@row @i64> @r2 %i
+        SECOND
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end() %second(%i1)
+    %end():
+        RET ()
+}
+.funcdef @weak VERSION %v1 <@n_i> {
+    %entry(<@i64> %n):
+        CALL <@v_v> @reset()
+        CALL <@crowd.sig> @crowd(@walker @c2)
+        BRANCH %loop(@c0 @c0)
+    %loop(<@i64> %i <@i64> %count):
+        %x = GETELEMIREF <@row @i64> @r1 %i
+        %y = GETELEMIREF <@row @i64> @r2 %i
+        %a = LOAD <@i64> %x
+        %b = LOAD <@i64> %y
+        %is_a = EQ <@i64> %a WEAK1
+        %is_b = EQ <@i64> %b WEAK2
+        %is = AND <@i1> %is_a %is_b
+        %one = ZEXT <@i1 @i64> %is
+        %count1 = ADD <@i64> %count %one
+        %i1 = ADD <@i64> %i @c1
+        %over = EQ <@i64> %i1 @end
+        BRANCH2 %over %end(%count1) %loop(%i1 %count1)
+    %end(<@i64> %count):
+        RET %count
+}
+";
+
+/// How many cells of `rounds` rows have the weak outcome.
+fn weak_outcomes(first: &str, second: &str, weak: (&str, &str), rounds: u64) -> u64 {
+    let mut mu = stress(config());
+    let text = ROWS.replace("FIRST", first).replace("SECOND", second);
+    mu.load_bundle("rows.uir", &text.replace("WEAK1", weak.0).replace("WEAK2", weak.1)).unwrap();
+    (0..rounds).map(|_| number(&hammer(&mut mu, "weak", 0, 0, &mut NoTraps))).sum()
+}
+
+fn side_by_side(rounds: u64) {
+    let zeros = ("@c0", "@c0");
+    let buffering = |store: &str, load: &str| {
+        let side = |mine: &str, other: &str| {
+            format!("STORE {store} <@i64> {mine} @c1\n %v = LOAD {load} <@i64> {other}\n STORE <@i64> %r %v")
+        };
+        weak_outcomes(&side("%x", "%y"), &side("%y", "%x"), zeros, rounds)
+    };
+    println!("store buffering: {} of {} cells", buffering("RELAXED", "RELAXED"), rounds * 4096);
+    println!("store buffering, release and acquire: {}", buffering("RELEASE", "ACQUIRE"));
+    assert_eq!(buffering("SEQ_CST", "SEQ_CST"), 0);
+    let fenced = |mine: &str, other: &str| {
+        format!(
+            "STORE RELAXED <@i64> {mine} @c1\n FENCE SEQ_CST\n %v = LOAD RELAXED <@i64> {other}\n STORE <@i64> %r %v"
+        )
+    };
+    assert_eq!(weak_outcomes(&fenced("%x", "%y"), &fenced("%y", "%x"), zeros, rounds), 0);
+    // Message passing: who sees the flag sees the message. The second thread's result is flag and not message.
+    let sends = "STORE RELAXED <@i64> %x @c1\n STORE RELEASE <@i64> %y @c1\n STORE <@i64> %r @c1";
+    let receives = "%f = LOAD ACQUIRE <@i64> %y\n %m = LOAD RELAXED <@i64> %x
+        %not = XOR <@i64> %m @c1\n %v = AND <@i64> %f %not\n STORE <@i64> %r %v";
+    assert_eq!(weak_outcomes(sends, receives, ("@c1", "@c1"), rounds), 0);
+    // Load buffering never gives values out of thin air, and on this machine never the weak outcome at all.
+    let side = |mine: &str, other: &str| {
+        format!("%v = LOAD ACQUIRE <@i64> {other}\n STORE RELEASE <@i64> {mine} @c1\n STORE <@i64> %r %v")
+    };
+    assert_eq!(weak_outcomes(&side("%x", "%y"), &side("%y", "%x"), ("@c1", "@c1"), rounds), 0);
+}
+
+#[test]
+fn orders_forbid_what_they_shall() {
+    side_by_side(5);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn orders_forbid_what_they_shall_a_million_times() {
+    side_by_side(300);
+}
+
+/// Native code that makes a thread, which calls back in a while.
+extern "C" fn call_back_from_elsewhere(callback: extern "C" fn() -> i64) -> i64 {
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        callback()
+    });
+    0
+}
+
+const ELSEWHERE: &str = "
+.typedef @wakes.fp = ufuncptr<@v_i>
+.funcsig @native.sig = (@wakes.fp) -> (@i64)
+.typedef @native.fp = ufuncptr<@native.sig>
+.funcsig @run.sig = (@native.fp) -> (@i64)
+.funcdef @wakes VERSION %v1 <@v_i> {
+    %entry():
+        CALL <@n_v> @link(@c0)
+        RET @c0
+}
+.expose @wakes.c = @wakes #DEFAULT @c0
+.funcdef @run_elsewhere VERSION %v1 <@run.sig> {
+    %entry(<@native.fp> %f):
+        STORE RELAXED <@i32> @go @n0
+        %r = CCALL #DEFAULT <@native.fp @native.sig> %f (@wakes.c)
+        TAILCALL <@n_i> @wait_for_go (@c0)
+}
+";
+
+/// Where functions are exposed, threads that the instance does not know may wake those that wait.
+#[test]
+fn a_thread_of_native_code_may_wake_a_run_that_waits() {
+    let mut mu = stress(config());
+    mu.load_bundle("elsewhere.uir", ELSEWHERE).unwrap();
+    let func = mu.func("@run_elsewhere").unwrap();
+    let address = (call_back_from_elsewhere as extern "C" fn(extern "C" fn() -> i64) -> i64) as usize;
+    for _ in 0..5 {
+        let native = mu.value_from_text(mu.params(func)[0], &address.to_string()).unwrap();
+        assert_eq!(number(&mu.call(func, vec![native])), 0);
+    }
+    // The last of those threads may not have returned yet, and does so while nobody holds the instance.
+    assert!(mu.take_foreign_failures().is_empty());
 }

@@ -18,7 +18,7 @@ use super::output::{self, Failure};
 use super::render::{ErrorFormat, Reporter};
 use clap::Args;
 use mu_vm::ir::codes::{self, Code};
-use mu_vm::ir::table::{CommInst, CommParams, Ct, Effect, Effects, Expose, Op, TYPE_CTORS, TypeCtorRow};
+use mu_vm::ir::table::{CommInst, CommParams, Ct, Effect, Effects, Op, TYPE_CTORS, TypeCtorRow};
 use mu_vm::ir::ub::{Ub, When};
 use mu_vm::text;
 use std::fmt::Write as _;
@@ -137,7 +137,7 @@ fn op_page(op: Op) -> String {
     field(&mut out, "See", op.anchor());
     out.push_str(WRITTEN);
     if op == Op::CommInst {
-        out.push_str("\nCommon instructions (* loads, but is not executed yet)\n");
+        out.push_str("\nCommon instructions\n");
         comm_list(&mut out);
     }
     out
@@ -151,9 +151,8 @@ T: name of a type, sig: name of a signature, v: variable, dest: %block(v …), [
 
 fn comm_list(out: &mut String) {
     for &inst in CommInst::ALL {
-        let mark = if inst.expose() == Expose::Later { '*' } else { ' ' };
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{mark} {:<38} {}", inst.name(), inst.meaning());
+        let _ = writeln!(out, "  {:<38} {}", inst.name(), inst.meaning());
     }
 }
 
@@ -165,10 +164,6 @@ fn comm_page(inst: CommInst) -> String {
     field(&mut out, "Effects", &effects_text(inst.effects()));
     ub_fields(&mut out, inst.undefined_behaviours());
     field(&mut out, "Number", &format!("{:#x} in the client interface", inst.id()));
-    match inst.expose() {
-        Expose::Now => {}
-        Expose::Later => field(&mut out, "Status", "loads, but is not executed yet (outcome: unsupported)"),
-    }
     field(&mut out, "See", inst.anchor());
     out
 }

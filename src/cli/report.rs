@@ -17,6 +17,7 @@ use super::json::Object;
 use super::render::{ErrorFormat, JSON_VERSION, Reporter, one_line};
 use annotate_snippets::renderer::{AnsiColor, Style};
 use mu_vm::ir::ub::Ub;
+use mu_vm::trace::NATIVE_FRAME;
 use mu_vm::{Backtrace, FrameInfo, Mu, Outcome, ThreadRef, TrapCause, Value};
 use std::fmt::Write as _;
 
@@ -208,6 +209,7 @@ fn frame_name(frame: &FrameInfo) -> String {
         (Some(inst), _, _) => inst.clone(),
         (None, Some((block, index)), _) => format!("{block}:{index}"),
         (None, None, Some(version)) => format!("{version} (not started)"),
+        (None, None, None) if frame.func == NATIVE_FRAME => NATIVE_FRAME.into(),
         (None, None, None) => format!("{} (undefined)", frame.func),
     }
 }

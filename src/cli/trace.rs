@@ -13,7 +13,7 @@
 //! * SEQ numbers the instructions, from 1. `enter` and `unwind` carry the number of the instruction that follows them,
 //!   the others that of the instruction that does it. Everything is written before the instruction is executed.
 //! * T is the thread, S the stack, numbered in the order in which they were made. DEPTH is the number of frames of the
-//!   stack, this one included.
+//!   stack, this one included, native ones left out. What a thread that is not Mu's calls is not traced.
 //! * OPERAND: what stands in the instruction, in written order, callee first; without types, literals and
 //!   destinations. COMMINST is followed by the name of the common instruction. A function that has no definition runs
 //!   two hidden instructions, `@f(undefined):0 TRAP` and `@f(undefined):1 TAILCALL`.

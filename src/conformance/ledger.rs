@@ -1,9 +1,8 @@
 //! Ledgers: the scripts a tier is known to fail, and why. One file per tier, tests/ledger/TIER.txt.
 //!
-//! A line is `path  reason`, paths relative to the suite's root, in ascending order. `op:NAME  reason` stands for an
-//! instruction the tier does not execute yet; a test compares these lines with what the tier says of itself. The ledger only shrinks by itself:
-//! a listed script that passes is a failure, and so is a line for a script that does not exist. Lines that start with
-//! `#` are remarks.
+//! A line is `path  reason`, paths relative to the suite's root, in ascending order. The
+//! ledger only shrinks by itself: a listed script that passes is a failure, and so is a line for a script that does not
+//! exist. Lines that start with `#` are remarks.
 
 use super::Tier;
 use std::collections::BTreeMap;
@@ -68,13 +67,8 @@ impl Ledger {
 
     /// Paths that are no script of these (sorted).
     pub fn missing(&self, scripts: &[String]) -> Vec<&str> {
-        let paths = self.entries.keys().filter(|path| !path.starts_with("op:"));
+        let paths = self.entries.keys();
         paths.filter(|path| scripts.binary_search(path).is_err()).map(String::as_str).collect()
-    }
-
-    /// Names of the instructions that are not executed yet, ascending.
-    pub fn ops(&self) -> Vec<&str> {
-        self.entries.keys().filter_map(|path| path.strip_prefix("op:")).collect()
     }
 
     /// Number of lines.

@@ -79,13 +79,6 @@ impl Tier {
         }
     }
 
-    /// Names of the instructions it does not execute yet, ascending.
-    pub fn unsupported(self) -> Vec<&'static str> {
-        match self {
-            Tier::Interp => mu_interp::unsupported(),
-        }
-    }
-
     /// The tier of a name.
     pub fn find(name: &str) -> Option<Tier> {
         Tier::ALL.iter().copied().find(|tier| tier.name() == name)

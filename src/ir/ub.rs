@@ -50,7 +50,7 @@ undefined_behaviours! {
     ShuffleOutOfRange 4 Always "instruction-set#shufflevector-instruction" "SHUFFLEVECTOR mask element out of range";
     AllocationFailed 5 Always "instruction-set#memory-allocation" "an allocation failed and has no exception clause";
     CreationFailed 6 Always "common-insts#thread-and-stack-operations" "a stack or thread could not be made, without an exception clause";
-    StackOverflow 7 Always "instruction-set#call-and-tailcall-instruction" "a CALL without an exception clause overflowed the stack";
+    StackOverflow 7 Always "instruction-set#call-and-tailcall-instruction" "a CALL or CCALL without an exception clause overflowed the stack";
     NullAccess 8 Always "portability#instructions" "memory access through NULL without an exception clause";
     NullAddressing 9 Always "portability#instructions" "address computation on a NULL reference";
     OutsideArray 10 Checked ["not with PTR"]

@@ -1,5 +1,5 @@
 //! Mu functions that native code can call: exposing them, statically (`.expose`) and by instruction
-//! (native-interface, "Mu Functions Calling from Native Functions"; common-insts, "Mu function exposing").
+//! (native-interface, "Native Functions Calling Mu Functions"; common-insts, "Mu function exposing").
 //!
 //! An exposed value is the address of machine code made by [`crate::native`]. What C calls there arrives at the driver of
 //! the thread as a [`crate::native::Callback`], or at the instance's hook if the thread is not one of Mu's.

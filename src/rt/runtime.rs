@@ -140,7 +140,7 @@ pub struct Runtime {
     pub exposes: Vec<u64>,
     /// How native code passes values, by representatives of signatures.
     pub(crate) native_sigs: Mutex<BTreeMap<SigId, Arc<NativeSig>>>,
-    /// The same with their canonical types, of those whose type holds references: roots.
+    /// Addresses of global cells whose type holds references, with that type, canonical: roots.
     pub(crate) global_units: Vec<(u64, TypeId)>,
     /// References that the client holds.
     pub handles: Mutex<Handles>,

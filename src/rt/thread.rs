@@ -13,6 +13,10 @@
 //! What is per thread is in [`Thread`]; everything else of an instance is shared. Threads that do not run right now rest
 //! in their [`ThreadCell`]s, where a collector finds their roots; whoever runs one takes it out of its cell.
 //!
+//! A thread that is woken has an *alarm* until it gets up ([`ThreadCell::get_up`]): waking never gets lost, whether the thread
+//! sleeps already or not, and whoever counts sleepers can tell those that will get up. Only who took a thread out of a queue
+//! wakes it, and a thread whose time is over has first to find itself in the queue: so each wait has one end.
+//!
 //! An instruction that concerns other threads (NEWTHREAD, a futex wait or wake) stops the tier with its frame still at
 //! the instruction. The driver does what is to be done, and the tier *completes* the instruction with its result when
 //! the thread may go on: at once, or when it is woken.
@@ -60,8 +64,6 @@ pub struct Thread {
     pub stressed: bool,
     /// A call by native code whose function must be decoded first.
     pub callback: Option<Callback>,
-    /// The cookie of the exposed value at which native code called the bottom frame.
-    pub cookie: u64,
     /// Instructions it may still execute before the driver is asked again.
     pub fuel: u64,
     /// Instructions it has executed.
@@ -81,7 +83,6 @@ impl Thread {
             unit_cache: UnitCache::default(),
             stressed: false,
             callback: None,
-            cookie: 0,
             fuel: 0,
             executed: 0,
         }

@@ -76,6 +76,11 @@ impl<T> World<T> {
         Stopped { world: self.clone(), guard }
     }
 
+    /// How many references keep the world: clones, and stops that are under way.
+    pub fn references(&self) -> usize {
+        Arc::strong_count(&self.lock)
+    }
+
     /// A reference that does not keep the world.
     pub fn downgrade(&self) -> WeakWorld<T> {
         WeakWorld { lock: Arc::downgrade(&self.lock), wanted: Arc::downgrade(&self.wanted) }

@@ -17,7 +17,7 @@
 
 use mu_ir::eval::{Lane, LaneOp};
 use mu_ir::ids::{BlockIdx, FuncId, FuncVerId, InstIdx, SigId, TypeId};
-use mu_ir::table::{AllocOp, CommFamily, CommInst, MemOrder, Op, RmwOp};
+use mu_ir::table::{AllocOp, CommFamily, MemOrder, RmwOp};
 use mu_rt::layout::LeafKind;
 use std::sync::Arc;
 
@@ -635,11 +635,6 @@ pub enum Instr {
     Comm {
         info: u32,
     },
-    /// An instruction of a later work package.
-    Unsupported {
-        op: Op,
-        comm: Option<CommInst>,
-    },
 }
 
 /// INSERTVALUE, and operands of the element instructions.
@@ -912,8 +907,7 @@ impl Code {
             | Instr::Fence { .. }
             | Instr::WpBranch { .. }
             | Instr::NewThread { .. }
-            | Instr::Comm { .. }
-            | Instr::Unsupported { .. } => NONE,
+            | Instr::Comm { .. } => NONE,
         };
         self.resumes.get(resume as usize)
     }

@@ -18,7 +18,8 @@
 use crate::code::{CallInfo, Code, List, NONE, Slot, SwitchInfo};
 use crate::decode::func_of_word;
 use crate::exec::{Cx, Flow, Here, Running, enter, write_constants};
-use mu_ir::ids::FuncId;
+use crate::native_calls::forget_cookie;
+use mu_ir::ids::{FuncId, TypeId};
 use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{Claim, FrameState, LINKAGE_BYTES, RESUME_INTERPRETED, Region, Stack, StackRef};
@@ -202,6 +203,7 @@ pub(crate) fn tail_call(here: &Here<'_>, callee_slot: Slot, info: u32, cx: &Cx<'
                 to.set(word);
             }
             write_constants(callee.code, slots);
+            forget_cookie(here.region, below, cx.stack);
             cx.stack.set_top_fp(here.fp);
             Ok(Flow::Reload)
         }
@@ -299,7 +301,7 @@ pub(crate) fn top<'c>(codes: &'c [Arc<Code>], stack: &'c Stack) -> Option<Top<'c
 }
 
 /// The types the top frame of a stack waits for (representatives).
-pub fn expected_types<'c>(codes: &'c [Arc<Code>], stack: &'c Stack) -> Option<&'c [mu_ir::ids::TypeId]> {
+pub fn expected_types<'c>(codes: &'c [Arc<Code>], stack: &'c Stack) -> Option<&'c [TypeId]> {
     let top = top(codes, stack)?;
     match top.region.state(top.fp) {
         FrameState::Fresh => Some(&top.code.param_types),
@@ -332,6 +334,24 @@ pub(crate) fn resume_values(codes: &[Arc<Code>], stack: &Stack, words: &[u64]) {
     region.set_pc(fp, pc);
 }
 
+/// A [`Resumption`] by reference: SWAPSTACK makes no lists.
+#[derive(Clone, Copy)]
+pub(crate) enum Passing<'a> {
+    /// Types (representatives) and words of values.
+    Values(&'a [TypeId], &'a [u64]),
+    /// An exception, a ref.
+    Exception(u64),
+}
+
+impl<'a> From<&'a Resumption> for Passing<'a> {
+    fn from(resumption: &'a Resumption) -> Passing<'a> {
+        match resumption {
+            Resumption::Values { types, words } => Passing::Values(types, words),
+            Resumption::Exception(exception) => Passing::Exception(*exception),
+        }
+    }
+}
+
 /// Claims a stack that can be bound with this resumption.
 ///
 /// # Errors
@@ -340,13 +360,13 @@ pub(crate) fn check_bind<'a>(
     codes: &[Arc<Code>],
     rt: &'a Runtime,
     stack: StackRef,
-    resumption: &Resumption,
+    passing: Passing<'_>,
 ) -> Result<Claim<'a>, Ub> {
     let claim = rt.stacks.claim(stack).ok_or(Ub::BadBinding)?;
     let expected = expected_types(codes, claim.stack());
-    let fits = match resumption {
-        Resumption::Values { types, .. } => expected.is_some_and(|expected| rt.types_fit(types, expected)),
-        Resumption::Exception(_) => expected.is_some(),
+    let fits = match passing {
+        Passing::Values(types, _) => expected.is_some_and(|expected| rt.types_fit(types, expected)),
+        Passing::Exception(_) => expected.is_some(),
     };
     if !fits {
         return Err(Ub::BadBinding);
@@ -365,19 +385,19 @@ pub(crate) fn bind(
     thread: &mut Thread,
     claim: Claim<'_>,
     stack: StackRef,
-    resumption: &Resumption,
+    passing: Passing<'_>,
 ) -> Option<Event> {
     thread.stack = stack;
     rt.stacks.close_cursors_of(stack);
-    let threw = match resumption {
-        Resumption::Values { words, .. } => {
+    let threw = match passing {
+        Passing::Values(_, words) => {
             resume_values(codes, claim.stack(), words);
             None
         }
-        Resumption::Exception(exception) => {
-            match unwind(codes, claim.stack(), claim.stack().top_fp(), *exception) {
+        Passing::Exception(exception) => {
+            match unwind(codes, claim.stack(), claim.stack().top_fp(), exception) {
                 Unwound::Caught => None,
-                Unwound::Uncaught => Some(Event::Threw(*exception)),
+                Unwound::Uncaught => Some(Event::Threw(exception)),
                 Unwound::Native => Some(Event::Undefined(Ub::NativeUnwind)),
             }
         }

@@ -502,8 +502,7 @@ pub(crate) fn run<const TRACE: bool>(
                 | Instr::CCall { .. }
                 | Instr::NewThread { .. }
                 | Instr::SwapStack { .. }
-                | Instr::Comm { .. }
-                | Instr::Unsupported { .. } => {
+                | Instr::Comm { .. } => {
                     let here = Here { code, slots, region, fp };
                     match slow(*instr, &here, pc, &cx, thread) {
                         Ok(flow) => flow,
@@ -663,10 +662,6 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
         Instr::SwapStack { info } => stacks::swap_stack(here, &code.swaps[info as usize], pc, cx, thread),
         Instr::Comm { info } => {
             return stacks::comm(here, info, cx, thread);
-        }
-        Instr::Unsupported { op, comm } => {
-            let name = comm.map_or_else(|| op.mnemonic(), |comm| comm.name());
-            Flow::Stop(Event::Unsupported(format!("{name} on the interpreter")))
         }
         // Everything else is executed in the loop above.
         Instr::Add { .. }

@@ -64,8 +64,8 @@ impl Interp {
         stack: StackRef,
         resumption: &Resumption,
     ) -> Result<Option<Event>, Ub> {
-        let claim = control_flow::check_bind(&self.codes, rt, stack, resumption)?;
-        Ok(control_flow::bind(&self.codes, rt, thread, claim, stack, resumption))
+        let claim = control_flow::check_bind(&self.codes, rt, stack, resumption.into())?;
+        Ok(control_flow::bind(&self.codes, rt, thread, claim, stack, resumption.into()))
     }
 
     /// The types the top frame of a READY stack waits for (representatives).

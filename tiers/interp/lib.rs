@@ -44,12 +44,11 @@ pub mod stacks;
 pub mod threads;
 
 pub use exec::{Alone, AloneInstruction, NativeStep, Stop};
-pub use native_calls::{Begun, NativeWork};
+pub use native_calls::{Begun, NativeOutcome, NativeWork};
 
 use code::{Code, NONE};
 use exec::{Flow, Here};
 use mu_ir::ids::{FuncId, FuncVerId};
-use mu_ir::table::{CommInst, Expose};
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::{Event, Thread};
 use std::collections::BTreeMap;
@@ -236,13 +235,4 @@ fn go_on(here: &Here<'_>, flow: Flow) -> Option<Event> {
     };
     here.region.set_pc(here.fp, pc);
     None
-}
-
-/// Names of the instructions and common instructions that yield the outcome Unsupported, ascending.
-pub fn unsupported() -> Vec<&'static str> {
-    let comm_insts =
-        CommInst::ALL.iter().filter(|inst| inst.expose() == Expose::Later).map(|inst| inst.name());
-    let mut names: Vec<&str> = comm_insts.collect();
-    names.sort_unstable();
-    names
 }

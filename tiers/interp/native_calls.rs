@@ -47,14 +47,24 @@ pub(crate) fn ccall(here: &Here<'_>, number: u32) -> Flow {
 }
 
 /// `@uvm.native.get_cookie`: of the exposed value that native code called to make this frame; 0 if nobody did.
-pub(crate) fn cookie(here: &Here<'_>, thread: &Thread) -> u64 {
+pub(crate) fn cookie(here: &Here<'_>, stack: &Stack) -> u64 {
     let below = here.region.saved_fp(here.fp);
     match below {
-        0 => thread.cookie,
+        0 => stack.cookie(),
         _ if here.region.state(below) == FrameState::Native => {
             here.region.slots(below, NATIVE_SLOTS).first().map_or(0, std::cell::Cell::get)
         }
         _ => 0,
+    }
+}
+
+/// The frame above `below` was replaced by one that Mu code called: that has no cookie.
+#[inline]
+pub(crate) fn forget_cookie(region: &Region, below: u64, stack: &Stack) {
+    if below == 0 {
+        stack.set_cookie(0);
+    } else if region.state(below) == FrameState::Native {
+        region.slots(below, NATIVE_SLOTS).iter().for_each(|slot| slot.set(0));
     }
 }
 
@@ -89,9 +99,10 @@ impl NativeWork {
 }
 
 /// What a thread does after [`Interp::begin_native`].
+#[allow(clippy::large_enum_variant, reason = "almost always the large one, and made for every call")]
 pub enum Begun {
     /// Leaves the world and lets this run.
-    Work(Box<NativeWork>),
+    Work(NativeWork),
     /// Stops: there is no room for C, and nobody catches that.
     Stop(Event),
     /// Goes on interpreting: there is no room for C, and the CCALL has an exceptional edge.
@@ -168,7 +179,7 @@ impl Interp {
             NativeStep::Finish(words) => (stack.take_segment(), Step::Finish(words)),
         };
         match segment {
-            Some(segment) => Begun::Work(Box::new(NativeWork { segment, sig, step, results })),
+            Some(segment) => Begun::Work(NativeWork { segment, sig, step, results }),
             None => site.overflow().map_or(Begun::GoesOn, Begun::Stop),
         }
     }

@@ -2,7 +2,7 @@
 //! (instruction-set, "Traps and Watchpoints", "Thread and Stack"; common-insts).
 
 use crate::code::{Code, CommInfo, SwapInfo};
-use crate::control_flow;
+use crate::control_flow::{self, Passing};
 use crate::decode::func_of_word;
 use crate::exec::{AloneInstruction, Cx, Flow, Here};
 use crate::frames::{Maps, push_fresh};
@@ -15,8 +15,9 @@ use mu_ir::table::{CommFamily, MetaInst, MiscInst, NativeInst, ThreadInst, Tr64I
 use mu_ir::ub::Ub;
 use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
-use mu_rt::stack::{Stack, StackRef};
-use mu_rt::thread::{Event, Resumption, Thread, TrapCause};
+use mu_rt::stack::{NewStackError, Stack, StackRef};
+use mu_rt::thread::{Event, Thread, TrapCause};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Leaves the frame where it stands, and the stack READY: from now on any thread may be bound to it.
@@ -32,16 +33,6 @@ pub(crate) fn trap(here: &Here<'_>, pc: usize, stack: &Stack, thread: &mut Threa
     Flow::Stop(Event::Trap(cause))
 }
 
-/// What the new-stack clause of SWAPSTACK and NEWTHREAD gives to the stack.
-#[inline]
-pub(crate) fn resumption(here: &Here<'_>, info: &SwapInfo) -> Resumption {
-    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
-    match info.throw {
-        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
-        false => Resumption::Values { types: info.passes.to_vec(), words },
-    }
-}
-
 /// SWAPSTACK
 pub(crate) fn swap_stack(
     here: &Here<'_>,
@@ -51,9 +42,13 @@ pub(crate) fn swap_stack(
     thread: &mut Thread,
 ) -> Flow {
     let swappee = StackRef(here.get(info.swappee));
-    let resumption = resumption(here, info);
+    let words: SmallVec<[u64; 8]> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
+    let passing = match info.throw {
+        true => Passing::Exception(words.first().copied().unwrap_or(0)),
+        false => Passing::Values(&info.passes, &words),
+    };
     // The current stack is ACTIVE, so swapping to it is refused like any other stack that is not READY.
-    let claim = match control_flow::check_bind(cx.codes, cx.rt, swappee, &resumption) {
+    let claim = match control_flow::check_bind(cx.codes, cx.rt, swappee, passing) {
         Ok(claim) => claim,
         Err(ub) => return Flow::Stop(Event::Undefined(ub)),
     };
@@ -62,7 +57,7 @@ pub(crate) fn swap_stack(
     } else {
         pause(here, pc, cx.stack);
     }
-    match control_flow::bind(cx.codes, cx.rt, thread, claim, swappee, &resumption) {
+    match control_flow::bind(cx.codes, cx.rt, thread, claim, swappee, passing) {
         Some(event) => Flow::Stop(event),
         None => Flow::Reload,
     }
@@ -118,7 +113,7 @@ pub(crate) fn comm(here: &Here<'_>, number: u32, cx: &Cx<'_>, thread: &mut Threa
                 true => return Ok(Flow::Next),
                 false => return undefined(Ub::BadNativeCallee),
             },
-            NativeInst::NativeGetCookie => native_calls::cookie(here, thread),
+            NativeInst::NativeGetCookie => native_calls::cookie(here, cx.stack),
         },
         CommFamily::Meta(inst) => return Ok(Flow::Alone(AloneInstruction::Meta(number, inst))),
         CommFamily::Builder(inst) => return Ok(Flow::Alone(AloneInstruction::IrBuilder(number, inst))),
@@ -184,7 +179,9 @@ fn new_stack(here: &Here<'_>, number: u32, info: &CommInfo, cx: &Cx<'_>) -> Resu
     if cx.rt.stacks.wants_collection() {
         return Ok(Flow::Alone(AloneInstruction::NewStack(number)));
     }
-    Ok(make_stack(here, info, cx.codes, cx.current, cx.rt, func))
+    // Others may have made the last stacks there was room for.
+    let made = make_stack(here, info, cx.codes, cx.current, cx.rt, func);
+    Ok(made.unwrap_or(Flow::Alone(AloneInstruction::NewStack(number))))
 }
 
 /// `@uvm.new_stack` when unreachable stacks are to be killed first. `Err` names a function that must be decoded: another
@@ -204,7 +201,8 @@ pub(crate) fn new_stack_collecting(
         return Err(func);
     }
     rt.collect_stacks(Some(thread), &Maps(codes));
-    Ok(make_stack(here, info, codes, current, rt, func))
+    let made = make_stack(here, info, codes, current, rt, func);
+    Ok(made.unwrap_or_else(|_| Flow::failed(info.exc, Ub::CreationFailed)))
 }
 
 fn make_stack(
@@ -214,15 +212,14 @@ fn make_stack(
     current: &[u32],
     rt: &Runtime,
     func: FuncId,
-) -> Flow {
-    let failed = Flow::failed(info.exc, Ub::CreationFailed);
-    let Ok(stack) = rt.stacks.create() else { return failed };
+) -> Result<Flow, NewStackError> {
+    let stack = rt.stacks.create()?;
     if !push_fresh(codes, current, rt, stack, func) {
         rt.stacks.kill(stack);
-        return failed;
+        return Ok(Flow::failed(info.exc, Ub::CreationFailed));
     }
     here.set(here.code.list(info.results)[0], stack.0);
-    Flow::normal(info.nor)
+    Ok(Flow::normal(info.nor))
 }
 
 /// `@uvm.kill_stack`

@@ -12,17 +12,16 @@
 //! ```
 
 use crate::code::{Code, CommInfo, Instr, NONE, Slot, SwapInfo};
-use crate::control_flow::{self, take_edge, take_exceptional_edge};
+use crate::control_flow::{self, Passing, take_edge, take_exceptional_edge};
 use crate::exec::{Cx, Flow, Here};
 use crate::memory_operations::check_leaf;
-use crate::stacks::resumption;
 use crate::{Interp, code::Resume};
 use mu_ir::table::{FutexInst, MemOrder};
 use mu_ir::ub::Ub;
 use mu_rt::layout::{Layout, LeafKind};
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::StackRef;
-use mu_rt::thread::{Event, NewThread, Thread, ThreadRef};
+use mu_rt::thread::{Event, NewThread, Resumption, Thread, ThreadRef};
 
 /// Results of a futex wait, as the words of an `int<32>`.
 pub mod wait_result {
@@ -39,8 +38,12 @@ pub mod wait_result {
 /// NEWTHREAD: checks that the stack can be bound so, and leaves the rest to the driver.
 pub(crate) fn new_thread(here: &Here<'_>, info: &SwapInfo, cx: &Cx<'_>) -> Flow {
     let stack = StackRef(here.get(info.swappee));
-    let resumption = resumption(here, info);
-    if let Err(ub) = control_flow::check_bind(cx.codes, cx.rt, stack, &resumption) {
+    let words: Vec<u64> = here.code.list(info.values).iter().map(|&slot| here.get(slot)).collect();
+    let resumption = match info.throw {
+        true => Resumption::Exception(words.first().copied().unwrap_or(0)),
+        false => Resumption::Values { types: info.passes.to_vec(), words },
+    };
+    if let Err(ub) = control_flow::check_bind(cx.codes, cx.rt, stack, Passing::from(&resumption)) {
         return Flow::Stop(Event::Undefined(ub));
     }
     let threadlocal = if info.threadlocal == NONE { 0 } else { here.get(info.threadlocal) };

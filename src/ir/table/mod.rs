@@ -34,8 +34,8 @@ mod type_ctors;
 
 pub use attrs::{CallConv, CurStack, Effect, Effects, MemOrder, NewStack, RmwOp, StatusFlags};
 pub use comm_insts::{
-    BuilderInst, CommFamily, CommInst, CommParams, Ct, Expose, FutexInst, MetaInst, MiscInst, NativeInst,
-    ThreadInst, Tr64Inst,
+    BuilderInst, CommFamily, CommInst, CommParams, Ct, FutexInst, MetaInst, MiscInst, NativeInst, ThreadInst,
+    Tr64Inst,
 };
 pub use ops::{
     AccessOp, AddressOp, AllocOp, CallOp, ChoiceOp, CmpOp, ConvOp, Family, FpCmpOp, FpOp, IntOp, Op,

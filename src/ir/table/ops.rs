@@ -139,9 +139,9 @@ Choice ChoiceOp "Selection, and control flow inside a function." {
 }
 Call CallOp "Control flow between functions." {
     Call     "CALL"     0 Call     Call     [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadCallee StackOverflow] "instruction-set#call-and-tailcall-instruction" "call a function; exceptions and stack overflow take the exceptional edge";
-    TailCall "TAILCALL" 0 TailCall TailCall [Reads Writes MayTrap Terminates Safepoint] [BadCallee] "instruction-set#call-and-tailcall-instruction" "replace this frame by a call";
+    TailCall "TAILCALL" 0 TailCall TailCall [Reads Writes MayTrap Terminates Safepoint] [BadCallee NativeUnwind] "instruction-set#call-and-tailcall-instruction" "replace this frame by a call";
     Ret      "RET"      0 Ret      Ret      [Terminates] [] "instruction-set#ret-instruction" "return values to the frame below";
-    Throw    "THROW"    0 Throw    Throw    [Terminates] [] "instruction-set#throw-instruction" "throw an exception to the frame below";
+    Throw    "THROW"    0 Throw    Throw    [Terminates] [NativeUnwind] "instruction-set#throw-instruction" "throw an exception to the frame below";
 }
 Value ValueOp "Parts of struct, array and vector values." {
     ExtractValue   "EXTRACTVALUE"   0 ExtractValue   ExtractValue   [] [] "instruction-set#extractvalue-instruction" "a field of a struct value";
@@ -174,9 +174,9 @@ System SystemOp "Order, traps, native calls, threads, stacks, common instruction
     Trap       "TRAP"       0 Trap       Trap       [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [] "instruction-set#trap-and-watchpoint-instruction" "stop here and ask the client";
     Watchpoint "WATCHPOINT" 0 Watchpoint Watchpoint [Reads Writes MayThrow MayTrap Terminates Safepoint OsrPoint] [] "instruction-set#trap-and-watchpoint-instruction" "a trap while its watchpoint is enabled, else a jump";
     WpBranch   "WPBRANCH"   0 WpBranch   WpBranch   [Terminates Safepoint] [] "instruction-set#wpbranch-instruction" "jump by whether a watchpoint is enabled";
-    CCall     "CCALL"     0 CCall     CCall     [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadNativeCallee] "instruction-set#ccall-instruction" "call a native function";
-    NewThread "NEWTHREAD" 0 NewThread NewThread [Reads Writes Allocates MayThrow Safepoint] [CreationFailed BadBinding] "instruction-set#newthread-instruction" "start a thread on a stack";
-    SwapStack "SWAPSTACK" 0 SwapStack SwapStack [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadBinding OpenCursor] "instruction-set#swapstack-instruction" "leave this stack and continue another";
+    CCall     "CCALL"     0 CCall     CCall     [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadNativeCallee StackOverflow] "instruction-set#ccall-instruction" "call a native function";
+    NewThread "NEWTHREAD" 0 NewThread NewThread [Reads Writes Allocates MayThrow Safepoint] [CreationFailed BadBinding NativeUnwind] "instruction-set#newthread-instruction" "start a thread on a stack";
+    SwapStack "SWAPSTACK" 0 SwapStack SwapStack [Reads Writes MayThrow MayTrap Safepoint OsrPoint] [BadBinding OpenCursor NativeUnwind] "instruction-set#swapstack-instruction" "leave this stack and continue another";
     CommInst  "COMMINST"  0 CommInst  CommInst  [Reads Writes Allocates MayThrow Safepoint Orders] [] "instruction-set#comminst-instruction" "a common instruction; see its own row";
 }
 }

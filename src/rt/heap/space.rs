@@ -218,7 +218,8 @@ impl Space {
         self.regions.large_end..self.next_immortal.load(Ordering::Acquire)
     }
 
-    /// Records that a payload begins at an address of this space. Only the owner of the block may call this.
+    /// Records that a payload begins at an address of this space. Only for blocks in whose memory nobody looks for
+    /// beginnings that are not known yet (large and immortal ones), and only their owner: two could lose one another's bits.
     #[inline]
     pub(super) fn set_start(&self, payload: u64) {
         let bit = (payload - self.base()) / 8;

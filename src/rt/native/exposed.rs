@@ -98,6 +98,11 @@ impl Exposed {
         self.count
     }
 
+    /// Whether there are stubs, used or not.
+    pub fn has_stubs(&self) -> bool {
+        !self.chunks.is_empty()
+    }
+
     /// See [`super::NativeInterface::expose`]. `gate` does not move as long as this lives.
     pub fn expose(
         &mut self,

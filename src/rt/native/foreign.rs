@@ -28,11 +28,14 @@ pub trait ForeignCall: Send + Sync {
 
 /// Called by the entry of exposed functions. The frame is on the stack of the caller, which is no segment.
 pub(super) extern "sysv64" fn on_foreign(frame: *mut CallbackFrame) {
-    // SAFETY: the entry has filled the frame, and C waits for the answer. Slot and interface are there as long as
-    // exposed functions may be called.
-    let shared: &Shared = unsafe {
+    // The call may be what keeps the instance last, so that it must keep the interface itself.
+    // SAFETY: the entry has filled the frame, and C waits for the answer. Slot and interface are there when an exposed
+    // function is called; the interface is in an `Arc`.
+    let shared: Arc<Shared> = unsafe {
         let head: &SlotHead = &*std::ptr::with_exposed_provenance((*frame).slot as usize);
-        &*head.gate.byte_sub(offset_of!(Shared, gate)).cast()
+        let shared: *const Shared = head.gate.byte_sub(offset_of!(Shared, gate)).cast();
+        Arc::increment_strong_count(shared);
+        Arc::from_raw(shared)
     };
     let hook = shared.foreign.read().clone();
     // SAFETY: as before.

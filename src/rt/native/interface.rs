@@ -7,7 +7,8 @@
 //! touched goes back to the system.
 //!
 //! **Invariants.** The reservation and the pages of stubs live as long as any [`NativeInterface`] or [`Segment`] of the
-//! instance; the last one unmaps all. Calling an exposed function after that is the client's fault.
+//! instance, or a call by a foreign thread; the last one unmaps all. Calling an exposed function after that is the client's
+//! fault.
 
 use super::classify::NativeSig;
 use super::exposed::{ExposeError, Exposed, ExposedFunction};
@@ -18,6 +19,7 @@ use crate::os::{Access, OsError, PAGE, Reservation};
 use mu_ir::ids::SigId;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Sizes of native segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +67,8 @@ pub(super) struct Shared {
     config: NativeConfig,
     pool: Mutex<Pool>,
     pub exposed: Mutex<Exposed>,
+    /// How many values are exposed: every CCALL of a deterministic run asks.
+    exposed_count: AtomicUsize,
     pub foreign: RwLock<Option<Arc<dyn ForeignCall>>>,
 }
 
@@ -102,6 +106,7 @@ impl NativeInterface {
             config,
             pool: Mutex::default(),
             exposed: Mutex::default(),
+            exposed_count: AtomicUsize::new(0),
             foreign: RwLock::default(),
         };
         Ok(NativeInterface(Arc::new(shared)))
@@ -147,12 +152,18 @@ impl NativeInterface {
         native: &Arc<NativeSig>,
         cookie: u64,
     ) -> Result<u64, ExposeError> {
-        self.0.exposed.lock().expose(&self.0.gate, ExposedFunction { function, sig, cookie }, native)
+        let mut exposed = self.0.exposed.lock();
+        let result = exposed.expose(&self.0.gate, ExposedFunction { function, sig, cookie }, native);
+        self.0.exposed_count.store(exposed.len(), Ordering::Relaxed);
+        result
     }
 
     /// Removes an exposed value. `false` when there is none at this address. Calls that are under way end as usual.
     pub fn unexpose(&self, address: u64) -> bool {
-        self.0.exposed.lock().unexpose(address)
+        let mut exposed = self.0.exposed.lock();
+        let was_exposed = exposed.unexpose(address);
+        self.0.exposed_count.store(exposed.len(), Ordering::Relaxed);
+        was_exposed
     }
 
     /// What is exposed at an address.
@@ -162,7 +173,12 @@ impl NativeInterface {
 
     /// Number of exposed values.
     pub fn exposed_count(&self) -> usize {
-        self.0.exposed.lock().len()
+        self.0.exposed_count.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything was ever exposed, so that native code may know an address to call, rightly or not.
+    pub fn has_exposed(&self) -> bool {
+        self.0.exposed.lock().has_stubs()
     }
 
     /// Who is called when a thread that runs no segment of this instance calls an exposed function. The hook must not

@@ -9,7 +9,7 @@
 //!          create            claim              activate
 //!   DEAD ────────> READY <──────────> CLAIMED ────────────> ACTIVE ── pause ──> READY
 //!     ^                    let go        │ kill                │ kill
-//!     └──────────────────────────────────┴─────────────────────┘  (the generation after next cannot be mistaken)
+//!     └──────────────────────────────────┴─────────────────────┘  the next stack here has the next generation
 //! ```
 //!
 //! **Why this way.** Two threads that swap to one stack at a time are a race of the program; one of them must win, and
@@ -145,5 +145,24 @@ mod tests {
             stacks.kill(stack);
         }
         assert_eq!(stacks.alive(), 0);
+    }
+
+    /// The limit counts stacks that are being made.
+    #[test]
+    fn there_are_never_more_stacks_than_may_be() {
+        for _ in 0..20 {
+            let stacks = Stacks::new(1 << 16, 50);
+            let made = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        while stacks.create().is_ok() {
+                            made.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!((made.into_inner(), stacks.alive()), (50, 50));
+        }
     }
 }

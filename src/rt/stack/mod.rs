@@ -124,6 +124,8 @@ pub struct Stack {
     open_cursors: AtomicU32,
     /// Where native calls of this stack wait for their callbacks.
     segment: Mutex<Option<Segment>>,
+    /// The cookie of the exposed value at which a foreign thread called the bottom frame; else 0.
+    cookie: AtomicU64,
 }
 
 impl Stack {
@@ -166,6 +168,16 @@ impl Stack {
     /// Keeps the segment on which a native call of this stack waits.
     pub fn set_segment(&self, segment: Segment) {
         *self.segment.lock() = Some(segment);
+    }
+
+    /// The cookie of the exposed value at which a foreign thread called the bottom frame; 0 if none did.
+    pub fn cookie(&self) -> u64 {
+        self.cookie.load(Ordering::Relaxed)
+    }
+
+    /// Notes that cookie, or that the frame which was called has been replaced.
+    pub fn set_cookie(&self, cookie: u64) {
+        self.cookie.store(cookie, Ordering::Relaxed);
     }
 
     /// The memory.
@@ -274,6 +286,7 @@ impl Stacks {
         }
         self.created.fetch_add(1, Ordering::Relaxed);
         stack.set_top_fp(0);
+        stack.set_cookie(0);
         let word = claim::replace_state(&stack.word, StackState::Ready);
         Ok(reference(number, claim::generation(word)))
     }

@@ -38,8 +38,10 @@ pub struct Region {
     end: u64,
 }
 
-// SAFETY: a region is used by the one thread its stack is bound to; handing a stack to another thread happens through
-// the synchronisation of binding. The memory itself has no thread affinity, and the arena is for all threads.
+// SAFETY: frames are read and written by whoever owns the stack only (see `claim`): one thread at a time, or who has stopped
+// all of them; ownership goes from one to the next through the stack's word, released and acquired. Other threads use only
+// ALLOCA cells, at their addresses and through atomics (see `memory`), after the owner has zeroed them and given them away.
+// The memory itself has no thread affinity, and the arena is for all threads.
 unsafe impl Sync for Region {}
 
 impl std::fmt::Debug for Region {

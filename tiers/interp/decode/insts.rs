@@ -6,8 +6,8 @@ use mu_ir::eval::{Lane, LaneOp, fcmp_mask};
 use mu_ir::ids::TypeId;
 use mu_ir::inst::{Inst, Linked, Value};
 use mu_ir::table::{
-    AccessOp, AddressOp, AllocOp, CallOp, ChoiceOp, CmpOp, CommInst, ConvOp, CurStack, Expose, Family,
-    FpCmpOp, FpOp, IntOp, MemOrder, NewStack, Op, StatusFlags, SystemOp, ValueOp,
+    AccessOp, AddressOp, AllocOp, CallOp, ChoiceOp, CmpOp, CommInst, ConvOp, CurStack, Family, FpCmpOp, FpOp,
+    IntOp, MemOrder, NewStack, StatusFlags, SystemOp, ValueOp,
 };
 use mu_ir::types::Type;
 use mu_rt::layout::{Layout, LeafKind, Shape};
@@ -559,10 +559,7 @@ impl Decoder<'_> {
     // ---- common instructions
 
     fn comm(&mut self, inst: &Inst<Linked>) -> Decoded {
-        let unsupported = Instr::Unsupported { op: Op::CommInst, comm: inst.attrs.comm };
-        let Some(comm) = inst.attrs.comm.filter(|comm| comm.expose() == Expose::Now) else {
-            return Ok(unsupported);
-        };
+        let comm = inst.attrs.comm.expect("the verifier lets no COMMINST pass without a name");
         if comm == CommInst::KillDependency {
             let (d, a) = (self.def(inst, 0), self.slot(inst.args[0])?);
             return Ok(Instr::CopyWords { d, a, words: self.words(inst.types[0])? });
