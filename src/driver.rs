@@ -59,6 +59,13 @@ impl Outcome {
             | Outcome::Deadlock { .. } => true,
         }
     }
+
+    /// Whether a thread that is not the main thread ends the run: exceptions and traps of threads that the client made are
+    /// their own affair in a run without a main thread.
+    pub(crate) fn ends_run(&self, has_main: bool, is_clients: bool) -> bool {
+        let is_own_affair = matches!(self, Outcome::Exception(..) | Outcome::Trap(..));
+        self.ends_any_run() && (has_main || !is_clients || !is_own_affair)
+    }
 }
 
 /// What becomes of a thread after an event, unless it has ended.
@@ -234,20 +241,36 @@ impl Mu {
         let cell = self.machine.rt.threads.add(stack, 0);
         let Some(mut thread) = cell.take() else { return Outcome::Exit };
         let mut run = Run::new(thread.id, self.machine.fuel);
-        let mut pending = self.machine.resume(&mut thread, stack, Resume::Values(args));
+        let event = self.machine.resume(&mut thread, stack, Resume::Values(args));
+        self.drive(&mut run, Some((thread, event)), handler, &mut tracer)
+    }
+
+    /// Lets the threads of a run take turns, from one that has met an event, or from whichever is drawn; its outcome. A run
+    /// without a main thread whose threads have all ended exits.
+    pub(crate) fn drive(
+        &mut self,
+        run: &mut Run,
+        first: Option<(Box<Thread>, Option<Event>)>,
+        handler: &mut dyn TrapHandler,
+        tracer: &mut Option<&mut dyn Tracer>,
+    ) -> Outcome {
+        self.adopt(run);
+        let first = first.or_else(|| self.next_thread(run).map(|thread| (thread, None)));
+        let Some((mut thread, mut pending)) = first else { return Outcome::Exit };
         let outcome = loop {
             let event = match pending.take() {
                 Some(event) => event,
-                None => self.turn(&mut run, &mut thread, &mut tracer),
+                None => self.turn(run, &mut thread, tracer),
             };
-            match self.settle_with_threads(&mut run, &mut thread, handler, event) {
+            match self.settle_with_threads(run, &mut thread, handler, event) {
                 // What comes of an event at once is settled before anybody else has a turn: it may hold references.
                 Ok(Fate::GoesOn(Some(event))) => {
                     pending = Some(event);
                     continue;
                 }
                 Ok(Fate::GoesOn(None)) => {
-                    self.expire(&mut run, false);
+                    self.adopt(run);
+                    self.expire(run, false);
                     if run.is_alone() {
                         continue;
                     }
@@ -255,21 +278,37 @@ impl Mu {
                     self.machine.rt.threads.rest(thread);
                 }
                 Ok(Fate::Waits) => self.machine.rt.threads.rest(thread),
-                Err(outcome) if run.is_main(thread.id) || outcome.ends_any_run() => {
+                Err((who, outcome)) => {
                     self.machine.rt.threads.end(thread.id);
-                    break *outcome;
+                    if run.is_ended_by(who, &outcome) {
+                        break *outcome;
+                    }
+                    self.note_end(run, who, *outcome);
                 }
-                Err(_) => self.machine.rt.threads.end(thread.id),
             }
-            thread = match self.next_thread(&mut run) {
+            self.adopt(run);
+            thread = match self.next_thread(run) {
                 Some(next) => next,
-                None => break self.deadlock(&run),
+                None if run.others() == 0 => break Outcome::Exit,
+                None => break self.deadlock(run),
             };
         };
         run.end(&mut self.machine.rt);
         let machine = &mut *self.machine;
         machine.woken.retain(|&thread| machine.rt.threads.get(thread).is_some());
         outcome
+    }
+
+    /// Threads that the client has made meanwhile belong to the run.
+    fn adopt(&mut self, run: &mut Run) {
+        self.machine.made.drain(..).for_each(|thread| run.adopt(thread));
+    }
+
+    /// A thread has ended, but not the run.
+    fn note_end(&mut self, run: &Run, thread: ThreadRef, outcome: Outcome) {
+        if run.is_clients(thread) {
+            self.machine.ended.push((thread, outcome));
+        }
     }
 
     /// Lets a thread execute its turn.
@@ -363,14 +402,15 @@ impl Mu {
         }
     }
 
-    /// Does what an event that concerns other threads asks for; the others are left to [`Mu::settle`].
+    /// Does what an event that concerns other threads asks for; the others are left to [`Mu::settle`]. `Err`: which thread
+    /// has ended; if it is one that was just started, the run has, too.
     fn settle_with_threads(
         &mut self,
         run: &mut Run,
         thread: &mut Box<Thread>,
         handler: &mut dyn TrapHandler,
         event: Event,
-    ) -> Result<Fate, Box<Outcome>> {
+    ) -> Result<Fate, (ThreadRef, Box<Outcome>)> {
         match event {
             Event::OutOfFuel if run.has_fuel() => Ok(Fate::GoesOn(None)),
             Event::Wait { timeout } => {
@@ -404,15 +444,18 @@ impl Mu {
                     self.machine.interp.bind(&self.machine.rt, &mut started, new.stack, &new.resumption);
                 if let Some(event) = bound.unwrap_or_else(|ub| Some(Event::Undefined(ub))) {
                     // An exception that nobody on the new stack catches.
-                    let settled = self.settle(&mut started, handler, event).map(Fate::GoesOn);
+                    let settled = self.settle(&mut started, handler, event);
                     self.machine.rt.threads.end(started.id);
-                    return settled;
+                    return settled.map(Fate::GoesOn).map_err(|outcome| (started.id, outcome));
                 }
                 run.ready(started.id);
                 cell.rest(started);
                 Ok(Fate::GoesOn(None))
             }
-            event => self.settle(thread, handler, event).map(Fate::GoesOn),
+            event => {
+                let settled = self.settle(thread, handler, event);
+                settled.map(Fate::GoesOn).map_err(|outcome| (thread.id, outcome))
+            }
         }
     }
 

@@ -35,10 +35,13 @@ pub mod builder;
 pub mod conformance;
 pub mod driver;
 mod hail;
+pub mod handles;
 pub mod introspect;
+pub mod memory;
 pub mod native;
 mod os_threads;
 mod schedule;
+pub mod threads;
 pub mod trace;
 pub mod values;
 
@@ -51,8 +54,9 @@ pub use mu_rt as rt;
 pub use mu_rt::stack::StackRef;
 pub use mu_rt::thread::{ThreadRef, TrapCause};
 pub use mu_text as text;
+pub use threads::Ended;
 pub use trace::{Backtrace, FrameInfo};
-pub use values::Value;
+pub use values::{ClientError, Value};
 
 use mu_interp::Interp;
 use mu_interp::frames::NewStackFailure;
@@ -108,8 +112,8 @@ impl std::fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// An instance of Mu, while none of its threads runs. Threads run inside [`Mu::call`] and [`Mu::run_thread`]; whoever has a
-/// `&mut Mu` meanwhile (a trap handler) has stopped them.
+/// An instance of Mu, while none of its threads runs. Threads run inside [`Mu::call`], [`Mu::run_thread`] and [`Mu::run`];
+/// whoever has a `&mut Mu` meanwhile (a trap handler) has stopped them.
 pub struct Mu {
     machine: Stopped<Machine>,
 }
@@ -122,6 +126,10 @@ struct Machine {
     executed: AtomicU64,
     /// Threads that were woken by a deterministic run inside theirs.
     woken: Vec<ThreadRef>,
+    /// Threads that the client has made and no run has adopted.
+    made: Vec<ThreadRef>,
+    /// How threads ended that the client made.
+    ended: Vec<(ThreadRef, Outcome)>,
     last_load_error: Option<LoadError>,
     /// How calls by foreign threads ended that did not return.
     foreign_failures: Vec<Outcome>,
@@ -139,6 +147,8 @@ impl Mu {
             fuel: options.fuel,
             executed: AtomicU64::new(0),
             woken: Vec::new(),
+            made: Vec::new(),
+            ended: Vec::new(),
             last_load_error: None,
             foreign_failures: Vec::new(),
         };

@@ -17,7 +17,8 @@
 //! **Why this way.** What an event refers to may move as soon as the thread has left the world, so events that hold
 //! references are settled before; the others are plain data and are settled after. Traps of all threads go to the client's
 //! OS thread, because a trap handler is whatever object the client passed and need not be usable elsewhere: the main
-//! thread looks for them whenever it polls, sleeps or ends. While it is in native code they wait.
+//! thread looks for them whenever it polls, sleeps or ends. While it is in native code they wait. In a run without a main
+//! thread ([`Mu::run`]) the client's OS thread does nothing else.
 //!
 //! **The end.** As in the deterministic schedule ([`crate::schedule`]) the run ends with its main thread, or with undefined
 //! behaviour, an unhandled trap or an uncaught exception in any thread; of several outcomes the first one counts. The
@@ -37,6 +38,7 @@
 //! * A member's OS thread drops its reference to the crew, and with it to the instance, before it says that it is gone.
 
 use crate::driver::{DEADLOCK_THREADS_MAX, NoTraps, Outcome, Resume, TrapHandler};
+use crate::trace::Backtrace;
 use crate::values::Value;
 use crate::{Machine, Mu, StackRef};
 use mu_interp::threads::wait_result;
@@ -46,7 +48,7 @@ use mu_rt::thread::{Event, NewThread, Slept, Thread, ThreadCell, ThreadRef};
 use mu_rt::world::{Stopped, World};
 use parking_lot::{Condvar, Mutex, RwLockReadGuard};
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +67,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The threads of one run.
 struct Crew {
     world: World<Machine>,
+    /// The thread on the client's OS thread; NULL if there is none.
     main: ThreadRef,
     /// The run has ended: everybody shall leave.
     over: AtomicBool,
@@ -78,7 +81,7 @@ struct Crew {
 #[derive(Default)]
 struct Office {
     state: Mutex<State>,
-    /// A member has left, or runs native code after the end.
+    /// A member has left, runs native code after the end, or has a request and there is no main thread.
     left: Condvar,
 }
 
@@ -88,6 +91,9 @@ struct State {
     /// A Rust panic of a member, which shall go on in the client.
     panic: Option<Box<dyn Any + Send>>,
     members: BTreeMap<ThreadRef, Arc<Member>>,
+    /// Threads that the client made, and how those ended that have, without ending the run.
+    clients: BTreeSet<ThreadRef>,
+    ended: Vec<(ThreadRef, Outcome)>,
     /// Threads that are being started, and will be members.
     starting: usize,
     /// OS threads that are no members any more but have not dropped the crew yet.
@@ -103,6 +109,12 @@ impl State {
     fn all_sleep(&self) -> bool {
         let count = self.members.len();
         count > 0 && self.asleep == count && !self.members.values().any(|member| member.cell.is_woken())
+    }
+
+    /// Whether nobody is left to wait for: who runs native code when the run is over is left to itself.
+    fn all_gone(&self, is_over: bool) -> bool {
+        let native = |member: &Arc<Member>| is_over && member.is_native.load(Ordering::SeqCst);
+        self.leaving == 0 && self.members.values().all(native)
     }
 }
 
@@ -171,20 +183,42 @@ impl Mu {
             return *outcome;
         }
         cell.rest(thread);
-        let world = self.machine.world().clone();
-        let crew = Arc::new(Crew {
-            main: cell.id(),
-            over: AtomicBool::new(false),
-            fuel: match self.machine.fuel {
-                u64::MAX => None,
-                left => Some(Mutex::new(Fuel { left, lent: 0 })),
-            },
-            has_requests: AtomicBool::new(false),
-            office: Arc::default(),
-            world,
-        });
+        let crew = self.crew(cell.id());
         let main = crew.join(cell);
-        self.machine.while_running(|| crew.run_as_client(main, handler))
+        crew.adopt(&mut self.machine);
+        self.machine.while_running(|| Arc::clone(&crew).run_as_client(main, handler));
+        self.close(&crew).unwrap_or(Outcome::Exit)
+    }
+
+    /// [`Mu::run`] with every Mu thread on an OS thread of its own.
+    pub(crate) fn run_all_on_os_threads(&mut self, handler: &mut dyn TrapHandler) -> Option<Outcome> {
+        let crew = self.crew(ThreadRef::NULL);
+        crew.adopt(&mut self.machine);
+        self.machine.while_running(|| crew.wait_as_client(handler));
+        self.close(&crew)
+    }
+
+    fn crew(&self, main: ThreadRef) -> Arc<Crew> {
+        let fuel = match self.machine.fuel {
+            u64::MAX => None,
+            left => Some(Mutex::new(Fuel { left, lent: 0 })),
+        };
+        let world = self.machine.world().clone();
+        let over = AtomicBool::new(false);
+        let has_requests = AtomicBool::new(false);
+        Arc::new(Crew { main, over, fuel, has_requests, office: Arc::default(), world })
+    }
+
+    /// What ended a run that is over. A panic goes on here.
+    fn close(&mut self, crew: &Crew) -> Option<Outcome> {
+        let mut state = crew.office.state.lock();
+        self.machine.ended.append(&mut state.ended);
+        let (outcome, panic) = (state.outcome.take(), state.panic.take());
+        drop(state);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        outcome
     }
 
     /// Settles an event and whatever comes of it at once.
@@ -223,8 +257,8 @@ impl Crew {
         self.is_over() || member.has_ended.load(Ordering::SeqCst)
     }
 
-    /// The main thread, on the client's OS thread; the outcome of the run.
-    fn run_as_client(self: Arc<Self>, main: Arc<Member>, handler: &mut dyn TrapHandler) -> Outcome {
+    /// The main thread, on the client's OS thread, until everybody is gone.
+    fn run_as_client(self: Arc<Self>, main: Arc<Member>, handler: &mut dyn TrapHandler) {
         let work = || {
             let mut station = NativeStation::default();
             while !self.is_done(&main) {
@@ -246,17 +280,25 @@ impl Crew {
         let mut state = office.state.lock();
         // The client's own thread has left as well.
         state.leaving -= 1;
-        while state.leaving > 0
-            || !state.members.values().all(|member| member.is_native.load(Ordering::SeqCst))
-        {
+        while !state.all_gone(true) {
             office.left.wait(&mut state);
         }
-        let (outcome, panic) = (state.outcome.take(), state.panic.take());
-        drop(state);
-        if let Some(panic) = panic {
-            resume_unwind(panic);
+    }
+
+    /// The client's OS thread in a run without a main thread: it settles what threads ask for until all have ended.
+    fn wait_as_client(self: &Arc<Self>, handler: &mut dyn TrapHandler) {
+        loop {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.serve(&mut *handler))) {
+                self.finish_with_panic(panic);
+            }
+            let mut state = self.office.state.lock();
+            if state.all_gone(self.is_over()) {
+                return;
+            }
+            if state.requests.is_empty() || self.is_over() {
+                self.office.left.wait(&mut state);
+            }
         }
-        outcome.unwrap_or(Outcome::Exit)
     }
 
     /// Another thread, on an OS thread of its own.
@@ -409,6 +451,23 @@ impl Crew {
         Ok(())
     }
 
+    /// Threads that the client has made meanwhile belong to the run.
+    fn adopt(self: &Arc<Self>, machine: &mut Machine) {
+        for id in std::mem::take(&mut machine.made) {
+            let Some(cell) = machine.rt.threads.get(id) else { continue };
+            let member = self.join(cell);
+            self.office.state.lock().clients.insert(id);
+            let crew = Arc::clone(self);
+            let builder = std::thread::Builder::new().name("mu".into()).stack_size(HOST_STACK_BYTES);
+            if builder.spawn(move || crew.run(member)).is_err() {
+                self.office.state.lock().members.remove(&id);
+                machine.rt.threads.end(id);
+                let reason = "more threads of the operating system".to_owned();
+                self.finish(Outcome::Unsupported(reason, Backtrace::default()));
+            }
+        }
+    }
+
     /// Does what a thread stopped for while no thread runs.
     fn alone(&self, member: &Arc<Member>, what: Alone) {
         let mut mu = Mu { machine: self.world.stop() };
@@ -486,7 +545,7 @@ impl Crew {
 
     /// Settles an event of any thread, with the world stopped.
     fn settle(
-        &self,
+        self: &Arc<Self>,
         member: &Arc<Member>,
         world: Stopped<Machine>,
         handler: &mut dyn TrapHandler,
@@ -496,6 +555,7 @@ impl Crew {
         let Some(mut thread) = member.cell.take() else { return };
         let settled = mu.settle_all(&mut thread, handler, Some(event));
         member.cell.rest(thread);
+        self.adopt(&mut mu.machine);
         drop(mu);
         if let Err(outcome) = settled {
             self.end(member, *outcome);
@@ -503,7 +563,12 @@ impl Crew {
     }
 
     /// The same on the client's OS thread, whose main thread does nothing else meanwhile.
-    fn settle_for_client(&self, member: &Arc<Member>, handler: &mut dyn TrapHandler, event: Event) {
+    fn settle_for_client(
+        self: &Arc<Self>,
+        member: &Arc<Member>,
+        handler: &mut dyn TrapHandler,
+        event: Event,
+    ) {
         let world = self.world.stop();
         let main = world.rt.threads.get(self.main);
         let was = main.as_ref().map(|main| main.set_held_up(true));
@@ -514,7 +579,7 @@ impl Crew {
     }
 
     /// Has an event settled: here if the client's handler is not needed, else by the client's OS thread.
-    fn request(&self, member: &Arc<Member>, event: Event) {
+    fn request(self: &Arc<Self>, member: &Arc<Member>, event: Event) {
         let is_for_client = |machine: &Machine| is_trap(&event) && machine.rt.trap_handler.is_none();
         if !is_for_client(&self.world.enter()) {
             // Who handles traps changes only while the world is stopped, so it may have changed a moment ago.
@@ -529,8 +594,9 @@ impl Crew {
             self.has_requests.store(true, Ordering::SeqCst);
             state.members.get(&self.main).map(Arc::clone)
         };
-        if let Some(main) = main {
-            main.cell.interrupt();
+        match main {
+            Some(main) => main.cell.interrupt(),
+            None => _ = self.office.left.notify_all(),
         }
         // Nobody wakes a thread that waits at no futex.
         member.cell.sleep(None, true, || member.is_answered.load(Ordering::SeqCst) || self.is_over());
@@ -538,7 +604,7 @@ impl Crew {
     }
 
     /// The client's OS thread settles what other threads ask for.
-    fn serve(&self, handler: &mut dyn TrapHandler) {
+    fn serve(self: &Arc<Self>, handler: &mut dyn TrapHandler) {
         while self.has_requests.load(Ordering::SeqCst) && !self.is_over() {
             let request = {
                 let mut state = self.office.state.lock();
@@ -554,7 +620,12 @@ impl Crew {
     }
 
     /// Sleeps at a futex until the thread is woken, its time is over, or the run is.
-    fn wait(&self, member: &Arc<Member>, timeout: Option<u64>, mut handler: Option<&mut dyn TrapHandler>) {
+    fn wait(
+        self: &Arc<Self>,
+        member: &Arc<Member>,
+        timeout: Option<u64>,
+        mut handler: Option<&mut dyn TrapHandler>,
+    ) {
         // A time too far away to be expressed does not come.
         let time = |nanoseconds| Instant::now().checked_add(Duration::from_nanos(nanoseconds));
         let spurious = self.spurious_end();
@@ -666,8 +737,14 @@ impl Crew {
     /// A thread has ended.
     fn end(&self, member: &Member, outcome: Outcome) {
         member.has_ended.store(true, Ordering::SeqCst);
-        if member.cell.id() == self.main || outcome.ends_any_run() {
+        let id = member.cell.id();
+        let mut state = self.office.state.lock();
+        let is_clients = state.clients.contains(&id);
+        if id == self.main || outcome.ends_run(self.main != ThreadRef::NULL, is_clients) {
+            drop(state);
             self.finish(outcome);
+        } else if is_clients {
+            state.ended.push((id, outcome));
         }
     }
 

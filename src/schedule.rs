@@ -17,25 +17,29 @@
 //! thread end the run with that outcome. If nobody can go on and no time is awaited, the outcome is
 //! [`Outcome::Deadlock`].
 //!
+//! Threads that the client made join the run that begins next, or that goes on when a trap handler has made them. A run
+//! without a main thread ([`crate::Mu::run`]) ends when all its threads have.
+//!
 //! **Runs inside runs.** A trap handler may call Mu functions. That is a run of its own: the threads of the outer run
 //! stand still meanwhile, though they can be woken.
-//!
-//! [`Outcome::Deadlock`]: crate::Outcome::Deadlock
 
+use crate::Outcome;
 use mu_interp::NativeStation;
 use mu_interp::threads::wait_result;
 use mu_rt::choose::Chooser;
 use mu_rt::runtime::Runtime;
 use mu_rt::thread::ThreadRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When something is to happen to a waiting thread. Ordered by time, then by who came first.
 type Deadline = (u128, u64);
 
 /// The threads of one run.
 pub(crate) struct Run {
-    /// The thread whose end is the end of the run.
+    /// The thread whose end is the end of the run; NULL: it ends when all have ended.
     main: ThreadRef,
+    /// Threads that the client made.
+    clients: BTreeSet<ThreadRef>,
     /// Threads that can go on, without the one whose turn it is.
     ready: Vec<ThreadRef>,
     /// Threads that wait at a futex, and until when.
@@ -56,6 +60,7 @@ impl Run {
     pub fn new(main: ThreadRef, fuel: u64) -> Run {
         Run {
             main,
+            clients: BTreeSet::new(),
             ready: Vec::new(),
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
@@ -66,9 +71,20 @@ impl Run {
         }
     }
 
-    /// Whether the end of this thread is the end of the run.
-    pub fn is_main(&self, thread: ThreadRef) -> bool {
-        self.main == thread
+    /// Whether the end of this thread, with this outcome, is the end of the run.
+    pub fn is_ended_by(&self, thread: ThreadRef, outcome: &Outcome) -> bool {
+        self.main == thread || outcome.ends_run(self.main != ThreadRef::NULL, self.is_clients(thread))
+    }
+
+    /// Whether the client made this thread.
+    pub fn is_clients(&self, thread: ThreadRef) -> bool {
+        self.clients.contains(&thread)
+    }
+
+    /// A thread that the client made can go on from now on.
+    pub fn adopt(&mut self, thread: ThreadRef) {
+        self.clients.insert(thread);
+        self.ready(thread);
     }
 
     /// Whether a thread whose turn's fuel is used up may have another turn.

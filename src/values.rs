@@ -19,7 +19,6 @@ use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
 use mu_rt::handles::Handle;
-use mu_rt::memory::UnitCache;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -28,6 +27,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Value {
     ty: TypeId,
+    /// The representative of its type.
+    canon: TypeId,
     words: Words,
     /// Of the instance it belongs to.
     owner: Identity,
@@ -41,9 +42,11 @@ enum Words {
     Held(Arc<Handle>),
 }
 
+/// Values of one type (its definition may have several names) and with equal words: references to the same, numbers with
+/// equal bits.
 impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
-        self.owner == other.owner && self.ty == other.ty && self.words() == other.words()
+        self.owner == other.owner && self.canon == other.canon && self.words() == other.words()
     }
 }
 
@@ -91,18 +94,31 @@ impl Value {
     }
 }
 
-/// Why an object could not be made, read or written.
+/// Why a function of the client's interface refused what it was asked. Nothing has changed then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AccessError {
-    /// The value is no `ref` and no `iref`.
+pub enum ClientError {
+    /// The value is no reference to memory of the kind that is wanted (`ref`, `iref`, `uptr`).
     #[error("the value is no reference to memory")]
     NoReference,
-    /// The value is of another type than the memory location.
+    /// A value or a type is of another type than is wanted here.
     #[error("the value is of another type")]
     WrongType,
-    /// There are no values of this type (`hybrid`), they are too large, or there is no such type.
+    /// There are no values of this type (`void`, `weakref`, `hybrid` and what contains them), they are too large, or
+    /// there is no such type.
     #[error("the type has no values")]
     NoValues,
+    /// The struct or hybrid has no field of this index.
+    #[error("there is no such field")]
+    NoSuchField,
+    /// Nothing of the wanted kind has this id or name.
+    #[error("nothing of the wanted kind has this id or name")]
+    NoSuchEntity,
+    /// The operation cannot have this memory order (instruction-set, "Memory Operations").
+    #[error("the operation cannot have this memory order")]
+    BadOrder,
+    /// Locations of this type cannot be accessed atomically, or not by this operation.
+    #[error("locations of this type are not accessed so atomically")]
+    NotAtomic,
     /// The heap is full.
     #[error("the heap is full")]
     NoMemory,
@@ -131,13 +147,13 @@ impl Mu {
     }
 
     /// The constructor of a value's type.
-    fn type_of(&self, value: &Value) -> Result<&Type, AccessError> {
+    pub(crate) fn type_of(&self, value: &Value) -> Result<&Type, ClientError> {
         let own = if self.owns(value) { self.type_of_id(value.ty) } else { None };
-        own.ok_or(AccessError::Undefined(Ub::BadHandle))
+        own.ok_or(ClientError::Undefined(Ub::BadHandle))
     }
 
     /// A value without references, of the words of its leaves.
-    fn plain(&self, ty: TypeId, words: Vec<u64>) -> Value {
+    pub(crate) fn plain(&self, ty: TypeId, words: Vec<u64>) -> Value {
         self.machine.plain(ty, words)
     }
 }
@@ -151,7 +167,8 @@ impl Machine {
     /// A value without references, of the words of its leaves (one word each; `int<128>` two, low word first). See
     /// [`Machine::hold`] for others.
     fn plain(&self, ty: TypeId, words: Vec<u64>) -> Value {
-        Value { ty, words: Words::Plain(words), owner: self.rt.program.identity().clone() }
+        let canon = self.rt.program.types.canon(ty);
+        Value { ty, canon, words: Words::Plain(words), owner: self.rt.program.identity().clone() }
     }
 
     /// A value of these words; if there can be references in it, what they refer to stays alive.
@@ -164,7 +181,7 @@ impl Machine {
     }
 }
 
-/// Memory, seen by the client (uvm-client-interface, "Memory Operations").
+/// Types and composite values.
 impl Mu {
     pub(crate) fn hold(&self, ty: TypeId, words: Vec<u64>) -> Value {
         self.machine.hold(ty, words)
@@ -210,82 +227,6 @@ impl Mu {
         };
         fits.then(|| self.hold(ty, members.iter().flat_map(|member| member.words().into_owned()).collect()))
     }
-
-    /// Allocates an object of type `ty` that holds `value`, and gives a `ref<ty>` to it.
-    ///
-    /// # Errors
-    /// [`AccessError::WrongType`], [`AccessError::NoValues`], [`AccessError::NoMemory`]; [`AccessError::Undefined`] for a
-    /// value of another instance.
-    pub fn new_object(&mut self, ty: TypeId, value: &Value) -> Result<Value, AccessError> {
-        self.type_of_id(ty).ok_or(AccessError::NoValues)?;
-        self.type_of(value)?;
-        if !self.program().types.same(ty, value.ty) {
-            return Err(AccessError::WrongType);
-        }
-        let Machine { rt, interp, .. } = &mut *self.machine;
-        rt.layouts.leaves(&rt.program.types, ty).ok_or(AccessError::NoValues)?;
-        let canon = rt.program.types.canon(ty);
-        // A collection point: the words of `value` are read after it.
-        let address = rt.new_collecting(None, &interp.frame_maps(), canon, 0).ok_or(AccessError::NoMemory)?;
-        let leaves = rt.layouts.leaves(&rt.program.types, ty).ok_or(AccessError::NoValues)?;
-        rt.memory.store_value(address, leaves, &value.words());
-        let reference = rt.program.types.intern(Type::Ref(ty));
-        Ok(self.hold(reference, vec![address]))
-    }
-
-    /// Allocates a `@uvm.meta.bytes`; `ty` is the type of the reference to it, `@uvm.meta.bytes.r`.
-    ///
-    /// # Errors
-    /// [`AccessError::WrongType`], [`AccessError::NoMemory`].
-    pub fn new_bytes(&mut self, ty: TypeId, bytes: &[u8]) -> Result<Value, AccessError> {
-        let known = self.type_of_id(ty).is_some();
-        if !known || !self.program().types.same(ty, self.program().predefined.bytes_ref) {
-            return Err(AccessError::WrongType);
-        }
-        let address = match self.machine.rt.new_bytes(bytes) {
-            Some(address) => address,
-            None => {
-                self.collect();
-                self.machine.rt.new_bytes(bytes).ok_or(AccessError::NoMemory)?
-            }
-        };
-        Ok(self.hold(ty, vec![address]))
-    }
-
-    /// The content of a `@uvm.meta.bytes`.
-    ///
-    /// # Errors
-    /// [`AccessError::NoReference`]; [`AccessError::Undefined`] if the reference is to no byte array, or of another
-    /// instance.
-    pub fn bytes_of(&self, reference: &Value) -> Result<Vec<u8>, AccessError> {
-        if !matches!(self.type_of(reference)?, Type::Ref(_)) {
-            return Err(AccessError::NoReference);
-        }
-        self.machine.rt.read_bytes(reference.as_u64()).map_err(AccessError::Undefined)
-    }
-
-    /// Reads memory as a value of type `ty` through a `ref` or `iref`, whatever type it is declared to refer to
-    /// (exceptions are `ref<void>`).
-    ///
-    /// # Errors
-    /// [`AccessError::NoReference`], [`AccessError::NoValues`]; [`AccessError::Undefined`] if no value of this type
-    /// is there, or the reference is of another instance.
-    pub fn load(&self, reference: &Value, ty: TypeId) -> Result<Value, AccessError> {
-        let types = &self.machine.rt.program.types;
-        if !matches!(self.type_of(reference)?, Type::Ref(_) | Type::IRef(_)) {
-            return Err(AccessError::NoReference);
-        }
-        self.type_of_id(ty).ok_or(AccessError::NoValues)?;
-        let leaves = self.machine.rt.layouts.leaves(types, ty).ok_or(AccessError::NoValues)?;
-        let words = self.machine.rt.layouts.words(types, ty).ok_or(AccessError::NoValues)?;
-        let address = reference.as_u64();
-        let cache = UnitCache::default();
-        let checker = self.machine.rt.checker(&self.machine.rt.stacks, &cache);
-        checker.check_iref(address, types.canon(ty)).map_err(AccessError::Undefined)?;
-        let mut value = vec![0; words as usize];
-        self.machine.rt.memory.load_value(address, leaves, &mut value);
-        Ok(self.hold(ty, value))
-    }
 }
 
 /// Nested braces deeper than this are refused.
@@ -314,7 +255,9 @@ impl Mu {
 
     /// The NULL of a reference type; `None` if the type is another.
     pub fn null(&self, ty: TypeId) -> Option<Value> {
-        self.type_of_id(ty)?.is_general_reference().then(|| self.plain(ty, vec![0]))
+        let ctor = self.type_of_id(ty)?;
+        let is_reference = ctor.is_general_reference() && !matches!(ctor, Type::WeakRef(_));
+        is_reference.then(|| self.plain(ty, vec![0]))
     }
 
     /// A funcref; `None` if there is no such function.

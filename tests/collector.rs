@@ -140,7 +140,7 @@ fn values_of_the_client_survive_and_follow() {
         let object = mu.new_object(pair_type, &pair).unwrap();
         drop(pair);
         mu.collect();
-        let pair = mu.load(&object, pair_type).unwrap();
+        let pair = mu.load_as(&object, pair_type).unwrap();
         let list = mu.members_of(&pair).unwrap().remove(0);
         assert_eq!(call(&mut mu, "@sum", vec![list]).as_u64(), 5050);
         drop((pair, object));
@@ -169,7 +169,7 @@ impl TrapHandler for Busy {
             };
             trap.mu.collect();
             let cell = trap.mu.type_named("@cell").unwrap();
-            assert_eq!(trap.mu.load(&values[0], cell).unwrap().words()[0], 10);
+            assert_eq!(trap.mu.load_as(&values[0], cell).unwrap().words()[0], 10);
         }
         TrapAction::PassValues(trap.stack(), vec![n])
     }
@@ -185,7 +185,7 @@ fn threads_that_wait_in_traps_keep_their_roots() {
         let mut handler = Busy { depth: 4, seen: 0 };
         let Outcome::Return(values) = mu.call_with(keep, vec![list], &mut handler, None) else { panic!() };
         let cell = mu.type_named("@cell").unwrap();
-        assert_eq!(mu.load(&values[0], cell).unwrap().words()[0], 50);
+        assert_eq!(mu.load_as(&values[0], cell).unwrap().words()[0], 50);
         assert_eq!(handler.seen, 1);
         drop(values);
         mu.collect();

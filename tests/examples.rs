@@ -124,5 +124,8 @@ fn every_line_is_run() {
 
 #[test]
 fn embedding() {
-    assert_eq!(embed::run().unwrap(), "Trap: 21\nWatchpoint(1): 42\nresult: 42");
+    assert_eq!(
+        embed::run().unwrap(),
+        "Trap: 21\nWatchpoint(1): 42\nresult: 42\nprice: 7.25\nprice: 5.0\nprice: 0.0\norders: 3"
+    );
 }

@@ -4,8 +4,9 @@ use mu_vm::driver::NoTraps;
 use mu_vm::interp::frames::{NewStackFailure, PushFrameFailure};
 use mu_vm::ir::ids::{FuncId, MuId, TypeId};
 use mu_vm::ir::ub::Ub;
-use mu_vm::values::AccessError;
-use mu_vm::{Mu, Options, Outcome, StackRef, TrapAction, TrapContext, TrapHandler, Value};
+use mu_vm::{
+    ClientError, Mu, Options, Outcome, StackRef, ThreadRef, TrapAction, TrapContext, TrapHandler, Value,
+};
 use std::fmt::Write as _;
 
 const TRAPS: &str = "
@@ -131,10 +132,10 @@ fn ids_that_stand_for_nothing() {
         assert_eq!(mu.null(ty), None);
         assert_eq!(mu.value_from_members(ty, std::slice::from_ref(&one)), None);
         assert!(mu.value_from_text(ty, "1").is_err());
-        assert_eq!(mu.new_object(ty, &one), Err(AccessError::NoValues));
-        assert_eq!(mu.new_bytes(ty, b"x"), Err(AccessError::WrongType));
+        assert_eq!(mu.new_object(ty, &one), Err(ClientError::NoValues));
+        assert_eq!(mu.new_bytes(ty, b"x"), Err(ClientError::WrongType));
         let object = mu.new_object(i64, &one).unwrap();
-        assert_eq!(mu.load(&object, ty), Err(AccessError::NoValues));
+        assert_eq!(mu.load_as(&object, ty), Err(ClientError::NoValues));
     }
     for number in [mu.program().funcs.len(), 1 << 20, u32::MAX as usize] {
         let func = FuncId(number as u32);
@@ -200,12 +201,12 @@ fn values_of_another_instance() {
             if dropped {
                 drop(other);
             }
-            let foreign = AccessError::Undefined(Ub::BadHandle);
+            let foreign = ClientError::Undefined(Ub::BadHandle);
             assert_ne!(mu.value_from_int(i64, 7), Some(number.clone()), "equal ids, another instance");
             assert_eq!(mu.members_of(&numbers), None);
             assert_eq!(mu.value_from_members(pair, &[number.clone(), number.clone()]), None);
             assert_eq!(mu.new_object(pair, &numbers), Err(foreign));
-            assert_eq!(mu.load(&object, pair), Err(foreign));
+            assert_eq!(mu.load_as(&object, pair), Err(foreign));
             assert_eq!(mu.bytes_of(&bytes), Err(foreign));
             assert_eq!(mu.value_to_text(&number), "a value of another instance");
             for (function, value) in [("@same", &number), ("@takes", &object)] {
@@ -221,6 +222,134 @@ fn values_of_another_instance() {
                 assert!(matches!(outcome, Outcome::Undefined(Ub::BadHandle, _)), "{outcome:?}");
             }
         }
+    }
+}
+
+/// The same for every function of handles and memory that takes values, each in turn in the place of a good one.
+#[test]
+fn handles_of_another_instance() {
+    let foreign: ClientError = ClientError::Undefined(Ub::BadHandle);
+    for dropped in [false, true] {
+        let mut mu = instance(false);
+        let mut other = instance(false);
+        let [i64, pair, rpair] = ["@i64", "@pair", "@rpair"].map(|name| other.type_named(name).unwrap());
+        let alien = other.value_from_int(i64, 7).unwrap();
+        let object = other.new_fixed(pair).unwrap();
+        let loc = other.get_iref(&object).unwrap();
+        let stack = other.new_stack(other.func("@same").unwrap()).unwrap();
+        let cursor = other.new_cursor(stack).unwrap();
+        assert_eq!(mu.handle_from_cursor(cursor), Err(foreign));
+        if dropped {
+            drop(other);
+        }
+        let own = mu.new_fixed(i64).unwrap();
+        let own = mu.get_iref(&own).unwrap();
+        let number = mu.value_from_int(i64, 1).unwrap();
+        let order = mu_vm::ir::table::MemOrder::SeqCst;
+        let xchg = mu_vm::ir::table::RmwOp::Xchg;
+        for value in [&alien, &object, &loc] {
+            let answers = [
+                mu.handle_to_sint(value).err(),
+                mu.handle_to_uint(value).err(),
+                mu.handle_to_uint64s(value).err(),
+                mu.handle_to_float(value).err(),
+                mu.handle_to_double(value).err(),
+                mu.handle_to_ptr(value).err(),
+                mu.handle_to_fp(value).err(),
+                mu.handle_to_func(value).err(),
+                mu.handle_to_stack(value).err(),
+                mu.handle_to_thread(value).err(),
+                mu.ref_eq(value, &own).err(),
+                mu.ref_eq(&own, value).err(),
+                mu.ref_ult(value, &own).err(),
+                mu.ref_ult(&own, value).err(),
+                mu.refcast(value, rpair).err(),
+                mu.extract_value(value, 0).err(),
+                mu.insert_value(value, 0, &number).err(),
+                mu.extract_element(value, 0).err(),
+                mu.insert_element(value, 0, &number).err(),
+                mu.tr64_is_fp(value).err(),
+                mu.tr64_is_int(value).err(),
+                mu.tr64_is_ref(value).err(),
+                mu.tr64_to_fp(value).err(),
+                mu.tr64_to_int(value).err(),
+                mu.tr64_to_ref(value).err(),
+                mu.tr64_to_tag(value).err(),
+                mu.tr64_from_fp(value).err(),
+                mu.tr64_from_int(value).err(),
+                mu.tr64_from_ref(value, &number).err(),
+                mu.tr64_from_ref(&own, value).err(),
+                mu.get_iref(value).err(),
+                mu.get_field_iref(value, 0).err(),
+                mu.get_elem_iref(value, 0).err(),
+                mu.shift_iref(value, 0).err(),
+                mu.get_var_part_iref(value).err(),
+                mu.load(order, value).err(),
+                mu.load_as(value, i64).err(),
+                mu.store(order, value, &number).err(),
+                mu.store(order, &own, value).err(),
+                mu.cmpxchg((order, order), false, value, &number, &number).err(),
+                mu.cmpxchg((order, order), false, &own, value, &number).err(),
+                mu.cmpxchg((order, order), false, &own, &number, value).err(),
+                mu.atomicrmw(order, xchg, value, &number).err(),
+                mu.atomicrmw(order, xchg, &own, value).err(),
+                mu.pin(value).err(),
+                mu.unpin(value).err(),
+                mu.get_addr(value).err(),
+            ];
+            for (number, answer) in answers.iter().enumerate() {
+                assert_eq!(*answer, Some(foreign), "answer {number}");
+            }
+        }
+        let stack = mu.new_stack(mu.func("@same").unwrap()).unwrap();
+        assert_eq!(mu.new_thread_nor(stack, None, vec![alien.clone()]), Err(foreign));
+        assert_eq!(mu.new_thread_nor(stack, Some(&object), vec![number.clone()]), Err(foreign));
+        assert_eq!(mu.new_thread_exc(stack, None, &object), Err(foreign));
+        assert_eq!(mu.new_thread_exc(stack, Some(&alien), &object), Err(foreign));
+        assert!(mu.kill_stack(stack), "it is as it was");
+        let pair = mu.value_from_members(pair, &[number.clone(), number.clone()]).unwrap();
+        assert_eq!(mu.insert_value(&pair, 0, &alien), Err(foreign));
+        assert_eq!(mu.extract_value(&pair, 0), Ok(number));
+    }
+}
+
+/// Ids and words that stand for nothing, in functions of handles, memory and native code.
+#[test]
+fn ids_and_words_of_handles() {
+    let mut mu = instance(true);
+    let object = mu.new_fixed(mu.type_named("@pair").unwrap()).unwrap();
+    for number in [mu.program().types.type_count() + 100, 1 << 20, u32::MAX as usize] {
+        let ty = TypeId(number as u32);
+        assert_eq!(mu.new_fixed(ty), Err(ClientError::NoValues));
+        assert_eq!(mu.new_hybrid(ty, 1), Err(ClientError::NoValues));
+        assert_eq!(mu.refcast(&object, ty), Err(ClientError::NoValues));
+        assert_eq!(mu.handle_from_ptr(ty, 1), Err(ClientError::WrongType));
+        assert_eq!(mu.handle_from_fp(ty, 1), Err(ClientError::WrongType));
+    }
+    for id in [MuId(0), MuId(1), MuId(u32::MAX), MuId(1 << 20), mu.id_of("@i64").unwrap()] {
+        assert_eq!(mu.handle_from_const(id), Err(ClientError::NoSuchEntity));
+        assert_eq!(mu.handle_from_global(id), Err(ClientError::NoSuchEntity));
+        assert_eq!(mu.handle_from_func(id), Err(ClientError::NoSuchEntity));
+        assert_eq!(mu.handle_from_expose(id), Err(ClientError::NoSuchEntity));
+    }
+    let foreign = Err(ClientError::Undefined(Ub::BadHandle));
+    for word in [1, 1 << 40, u64::MAX] {
+        assert_eq!(mu.handle_from_stack(StackRef(word)), foreign);
+        assert_eq!(mu.handle_from_thread(ThreadRef(word)), foreign);
+        assert!(!mu.unexpose(word));
+    }
+    let null = mu.handle_from_stack(StackRef::NULL).unwrap();
+    assert_eq!(mu.handle_to_stack(&null), Ok(StackRef::NULL));
+    let null = mu.handle_from_thread(ThreadRef::NULL).unwrap();
+    assert_eq!(mu.handle_to_thread(&null), Ok(ThreadRef::NULL));
+    assert!(mu.expose(FuncId(u32::MAX), 0).is_err());
+    // Values of types that no variable has.
+    mu.load_bundle("weak", ".typedef @w = weakref<@pair> .typedef @sw = struct<@i64 @w>").unwrap();
+    for name in ["@w", "@sw", "@void"] {
+        let ty = mu.type_named(name).unwrap();
+        assert_eq!(mu.null(ty), None);
+        assert_eq!(mu.load_as(&object, ty), Err(ClientError::NoValues));
+        assert!(mu.new_fixed(ty).is_ok(), "objects can have them");
     }
 }
 
@@ -242,6 +371,46 @@ impl TrapHandler for Stranger {
     }
 }
 
+/// Threads on stacks that cannot be bound so: nothing comes to be, and the stack is as it was.
+#[test]
+fn threads_that_cannot_be() {
+    let bad = Err(ClientError::Undefined(Ub::BadBinding));
+    for os_threads in [false, true] {
+        let config = mu_vm::rt::runtime::Config { os_threads, threads_max: 2, ..Default::default() };
+        let mut mu = Mu::new(Options { config, ..Options::default() }).unwrap();
+        mu.load_bundle("bundle", BUNDLE).unwrap();
+        let same = mu.func("@same").unwrap();
+        let one = mu.value_from_int(mu.type_named("@i64").unwrap(), 1).unwrap();
+        let object = mu.new_fixed(one.ty()).unwrap();
+        let dead = mu.new_stack(same).unwrap();
+        assert!(mu.kill_stack(dead));
+        for stack in [StackRef::NULL, StackRef(u64::MAX), dead] {
+            assert_eq!(mu.new_thread_nor(stack, None, vec![one.clone()]), bad);
+            assert_eq!(mu.new_thread_exc(stack, None, &object), bad);
+        }
+        let [stack, second, third] = [(); 3].map(|()| mu.new_stack(same).unwrap());
+        assert_eq!(mu.new_thread_nor(stack, None, vec![]), bad);
+        assert_eq!(mu.new_thread_nor(stack, None, vec![object.clone()]), bad);
+        assert_eq!(mu.new_thread_exc(stack, None, &one), bad, "an exception is a reference");
+        let local = mu.new_thread_nor(stack, Some(&one), vec![one.clone()]);
+        assert_eq!(local, Err(ClientError::WrongType), "and so is what is local to a thread");
+        let cursor = mu.new_cursor(stack).unwrap();
+        let open = mu.new_thread_nor(stack, None, vec![one.clone()]);
+        assert_eq!(open, Err(ClientError::Undefined(Ub::OpenCursor)));
+        drop(cursor);
+        mu.new_thread_nor(stack, None, vec![one.clone()]).unwrap();
+        assert_eq!(mu.new_thread_nor(stack, None, vec![one.clone()]), bad, "it has a thread");
+        assert!(!mu.kill_stack(stack) && mu.new_cursor(stack).is_err());
+        mu.new_thread_nor(second, None, vec![one.clone()]).unwrap();
+        let many = mu.new_thread_nor(third, None, vec![one.clone()]);
+        assert_eq!(many, Err(ClientError::Undefined(Ub::CreationFailed)));
+        let ended = mu.run(&mut NoTraps);
+        assert_eq!((ended.threads.len(), ended.cut_short.is_none()), (2, true));
+        assert!(mu.kill_stack(third));
+        assert!(mu.runtime().threads.all().is_empty());
+    }
+}
+
 /// Values of the wrong type.
 #[test]
 fn values_of_another_type() {
@@ -254,12 +423,12 @@ fn values_of_another_type() {
     assert_eq!((mu.null(i64), mu.null(pair)), (None, None));
     assert_eq!(mu.members_of(&number), None);
     assert_eq!(mu.value_from_members(pair, std::slice::from_ref(&number)), None);
-    assert_eq!(mu.new_object(pair, &number), Err(AccessError::WrongType));
-    assert_eq!(mu.new_bytes(i64, b""), Err(AccessError::WrongType));
-    assert_eq!(mu.load(&number, i64), Err(AccessError::NoReference));
-    assert_eq!(mu.bytes_of(&number), Err(AccessError::NoReference));
+    assert_eq!(mu.new_object(pair, &number), Err(ClientError::WrongType));
+    assert_eq!(mu.new_bytes(i64, b""), Err(ClientError::WrongType));
+    assert_eq!(mu.load_as(&number, i64), Err(ClientError::NoReference));
+    assert_eq!(mu.bytes_of(&number), Err(ClientError::NoReference));
     let object = mu.new_object(i64, &number).unwrap();
-    assert_eq!(mu.load(&object, double), Err(AccessError::Undefined(Ub::WrongLocationType)));
+    assert_eq!(mu.load_as(&object, double), Err(ClientError::Undefined(Ub::WrongLocationType)));
     let takes = mu.func("@takes").unwrap();
     for arguments in [vec![], vec![number.clone()], vec![object, number]] {
         let outcome = mu.call(takes, arguments);

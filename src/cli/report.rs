@@ -193,7 +193,7 @@ fn exception_text(mu: &Mu, value: &Value) -> String {
     let Some(object) = mu.runtime().heap.find_object(value.as_u64()) else { return "a reference".to_owned() };
     let mut text = format!("an object of type {}", mu.program().display_type(object.ty));
     // Hybrids and very large objects are no values.
-    if let Ok(content) = mu.load(value, object.ty)
+    if let Ok(content) = mu.load_as(value, object.ty)
         && !content.words().is_empty()
     {
         let content = mu.value_to_text(&content);

@@ -103,7 +103,7 @@ pub(super) fn matches(mu: &Mu, wanted: &Text, got: &Value) -> Result<bool, Strin
             Ok(mu.value_from_text(got.ty(), &wanted.to_string())?.words() == got.words())
         }
         (Text::Content(ty, content), Type::Ref(_) | Type::IRef(_)) => {
-            match mu.load(got, type_named(mu, ty)?) {
+            match mu.load_as(got, type_named(mu, ty)?) {
                 Ok(value) => matches(mu, content, &value),
                 Err(_) => Ok(false),
             }
@@ -180,7 +180,7 @@ pub(super) fn show(mu: &Mu, wanted: Option<&Text>, got: &Value) -> String {
         (Some(Text::Number(text)), Type::Int(_)) if text.contains("0x") => hex(got.as_u128()),
         (Some(Text::Bits(_)), Type::Float | Type::Double) => format!("bits({})", hex(got.as_u128())),
         (Some(Text::Content(name, content)), Type::Ref(_) | Type::IRef(_)) if !got.is_null() => {
-            match mu.type_named(name).map(|ty| mu.load(got, ty)) {
+            match mu.type_named(name).map(|ty| mu.load_as(got, ty)) {
                 Some(Ok(value)) => format!("<{name}> {}", show(mu, Some(content), &value)),
                 Some(Err(error)) => format!("nonnull (not <{name}>: {error})"),
                 None => mu.value_to_text(got),

@@ -113,7 +113,7 @@ impl Mu {
     }
 
     /// The word of a cursor of this instance.
-    fn word(&self, cursor: &Cursor) -> Result<u64, Ub> {
+    pub(crate) fn word(&self, cursor: &Cursor) -> Result<u64, Ub> {
         let own = Arc::ptr_eq(&cursor.instance, &self.machine.rt.stacks.dropped_cursors());
         if own { Ok(cursor.word) } else { Err(Ub::BadHandle) }
     }

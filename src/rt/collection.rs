@@ -14,7 +14,7 @@
 //! thread; arguments and values in flight ([`crate::thread::Resumption`], [`crate::thread::Event`]) are made after the
 //! last and used before the next one.
 //!
-//! **Roots.** Global cells; handles of the client ([`crate::handles`]); of every thread, the running one and those that
+//! **Roots.** Global cells; handles of the client ([`crate::handles`]) and its pins; of every thread, the running one and those that
 //! rest ([`crate::thread::Threads`]), the stack it is bound to, its thread-local reference and its pins; the locations
 //! threads wait at ([`crate::futex`]); the user data of the Mu trap handler; stacks the client holds
 //! ([`crate::stack::Stack::held`]) and stacks with open frame cursors; of every stack that is reached, the ALLOCA cells
@@ -41,6 +41,8 @@ struct RuntimeRoots<'a> {
     globals: &'a [(u64, TypeId)],
     handles: &'a [Arc<Handle>],
     threads: &'a [ThreadRoots<'a>],
+    /// What the client pins.
+    pins: &'a [u64],
     /// A copy of the user data of the Mu trap handler.
     userdata: &'a AtomicU64,
     /// Copies of the locations threads wait at.
@@ -55,7 +57,7 @@ struct RuntimeRoots<'a> {
 // and the running thread exclusively, so nothing runs.
 unsafe impl Roots for RuntimeRoots<'_> {
     fn pins(&self, visit: &mut dyn FnMut(u64)) {
-        self.threads.iter().flat_map(|thread| thread.pins).for_each(|&pin| visit(pin));
+        self.threads.iter().flat_map(|thread| thread.pins).chain(self.pins).for_each(|&pin| visit(pin));
     }
 
     fn roots(&self, visit: &mut dyn FnMut(Root)) {
@@ -237,6 +239,7 @@ impl Runtime {
             globals: &self.global_units,
             handles: &handles,
             threads: &thread_roots,
+            pins: &self.client_pins,
             stacks: &self.stacks,
             frames,
         };

@@ -144,6 +144,8 @@ pub struct Runtime {
     pub(crate) global_units: Vec<(u64, TypeId)>,
     /// References that the client holds.
     pub handles: Mutex<Handles>,
+    /// The client's pinning multiset: addresses, one entry per pin.
+    pub client_pins: Vec<u64>,
     /// Where the client allocates.
     pub(crate) client_buffer: AllocBuffer,
     /// What stress modes did.
@@ -191,6 +193,7 @@ impl Runtime {
             native_sigs: Mutex::default(),
             global_units: Vec::new(),
             handles: Mutex::default(),
+            client_pins: Vec::new(),
             client_buffer: AllocBuffer::default(),
             stress_counts: StressCounts::default(),
             stacks_killed: 0,

@@ -198,6 +198,16 @@ fn class(ctor: &Type) -> Option<Class> {
     }
 }
 
+/// Whether an SSA variable can have a type: [`Facts::is_variable_type`] for who asks once.
+pub fn is_variable_type(types: &TypeStore, ty: TypeId) -> bool {
+    Facts::default().is_variable_type(types, ty)
+}
+
+/// Whether a type is native-safe: [`Facts::is_native_safe`] for who asks once.
+pub fn is_native_safe(types: &TypeStore, ty: TypeId) -> bool {
+    Facts::default().is_native_safe(types, ty)
+}
+
 /// Whether a value of one type can stand for a value of the other without a change of size, register class or meaning
 /// for the collector: the mismatches that the lenient mode lets pass, with a warning where they are written.
 pub fn interchangeable(types: &TypeStore, a: TypeId, b: TypeId) -> bool {

@@ -173,7 +173,7 @@ impl Stacks {
         Arc::clone(&self.cursors.lock().dropped)
     }
 
-    fn close_dropped_cursors(&self) {
+    pub(super) fn close_dropped_cursors(&self) {
         let dropped = std::mem::take(&mut *self.dropped_cursors().lock());
         for word in dropped {
             // It may have been closed with its stack.

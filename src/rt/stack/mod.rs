@@ -352,6 +352,7 @@ impl Stacks {
 
     /// Stacks with an open frame cursor: it is closed by whoever opened it, so its stack stays.
     pub fn with_cursors(&self) -> impl Iterator<Item = StackRef> {
+        self.close_dropped_cursors();
         let open = |stack: &Stack| stack.open_cursors.load(Ordering::Relaxed) > 0;
         self.all().filter(move |(_, stack)| open(stack)).map(|(reference, _)| reference)
     }
