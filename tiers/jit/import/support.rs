@@ -23,6 +23,9 @@ pub enum Unsupported {
     LargeValue,
     /// A version with too many instructions.
     TooLong,
+    /// A callee of a signature with other words than those of the call: undefined behaviour if it is called, which the
+    /// interpreter reports. (Lenient loading lets it pass.)
+    CalleeSignature,
     /// The native value of an exposed function.
     ExposedFunction,
     /// Arguments or results that do not fit the transfer area.
@@ -43,6 +46,7 @@ impl fmt::Display for Unsupported {
             Unsupported::Form(op, what) => write!(f, "{}: {what}", op.mnemonic()),
             Unsupported::LargeValue => f.write_str("a value with too many leaves"),
             Unsupported::TooLong => f.write_str("a version with too many instructions"),
+            Unsupported::CalleeSignature => f.write_str("a callee of another signature"),
             Unsupported::ExposedFunction => f.write_str("the native value of an exposed function"),
             Unsupported::TransferArea => f.write_str("too many arguments or results"),
             Unsupported::Frame => f.write_str("a frame that is too large"),
@@ -117,7 +121,7 @@ impl Importer<'_> {
         match comm.family() {
             CommFamily::Misc(op) => match op {
                 MiscInst::KillDependency => {
-                    let value = self.value(inst.args[0])?;
+                    let value = self.value_as(inst.args[0], inst.types[0])?;
                     self.define_result(inst, value);
                     Ok(())
                 }
