@@ -43,14 +43,15 @@ use smallvec::SmallVec;
 /// The leaves of a Mu value.
 type Leaves = SmallVec<[Value; 2]>;
 
-/// What the compiler reads: a program, its layouts, the addresses of its global cells.
+/// What the compiler reads. Code holds addresses of global cells and of native symbols, so it is good for this instance
+/// only, and for as long as they stay where they are.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
-    /// Everything loaded.
+    /// Everything loaded; strictly or leniently does not matter.
     pub program: &'a Program,
-    /// Layouts of its types.
+    /// Layouts of its types, which are made on demand.
     pub layouts: &'a Layouts,
-    /// Addresses of global cells, by number.
+    /// Addresses of global cells, by number; one for each of the program.
     pub globals: &'a [u64],
 }
 
