@@ -171,12 +171,13 @@ fn run(path: &Path, settings: &Settings, tally: &mut Tally) {
     let text = std::fs::read_to_string(path).expect("a script");
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Ok(script) = script::parse(&text) else { return };
-    if !script.invalid.is_empty() || script.options.lenient {
+    if !script.invalid.is_empty() {
         return;
     }
     let instance = || {
         let mut options = Options::default();
         options.config.heap_bytes = 4 << 20;
+        options.config.lenient = script.options.lenient;
         options.config.stack_bytes = script.options.stack_bytes.unwrap_or(options.config.stack_bytes);
         Mu::new(options).expect("an instance")
     };
@@ -242,6 +243,7 @@ fn every_version_is_compiled_or_refused() {
         let text = std::fs::read_to_string(&path).expect("a script");
         let mut options = Options::default();
         options.config.heap_bytes = 1 << 20;
+        options.config.lenient = script::parse(&text).is_ok_and(|script| script.options.lenient);
         let mut mu = Mu::new(options).expect("an instance");
         if mu.load_bundle("script", &text).is_err() {
             continue;

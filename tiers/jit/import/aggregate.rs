@@ -3,7 +3,9 @@
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
 use crate::ssa::{Cond, Op, Value};
+use mu_ir::ids::TypeId;
 use mu_ir::inst::{Inst, Linked, Value as MuValue};
+use mu_ir::types::Type;
 use mu_rt::layout::Shape;
 
 /// With an unknown index, one selection per element: more elements than this stay with the interpreter.
@@ -17,7 +19,7 @@ impl Importer<'_> {
         let count = self.leaf_types(field.ty)?.len();
         let range = field.word as usize..field.word as usize + count;
         if let Some(new) = new {
-            let new = self.value(new)?;
+            let new = self.value_as(new, field.ty)?;
             value[range].copy_from_slice(&new);
             self.define_result(inst, value);
         } else {
@@ -26,8 +28,16 @@ impl Importer<'_> {
         Ok(())
     }
 
+    /// The type of the elements of an array or vector.
+    fn element_type(&self, ty: TypeId) -> TypeId {
+        match self.ty(ty) {
+            Type::Array(elem, _) | Type::Vector(elem, _) => *elem,
+            _ => ty,
+        }
+    }
+
     /// Number of elements, and leaves of one.
-    fn elements(&self, ty: mu_ir::ids::TypeId) -> (usize, usize) {
+    fn elements(&self, ty: TypeId) -> (usize, usize) {
         match self.layout(ty).shape {
             Shape::Array { count, elem_words, .. } => {
                 (usize::try_from(count).unwrap_or(usize::MAX), elem_words as usize)
@@ -40,9 +50,9 @@ impl Importer<'_> {
     pub(super) fn element(&mut self, inst: &Inst<Linked>, new: Option<MuValue>) -> Done {
         let (count, step) = self.elements(inst.types[0]);
         let mut value = self.value(inst.args[0])?;
-        let index = self.value(inst.args[1])?;
+        let index = self.value_as(inst.args[1], inst.types[1])?;
         let new = match new {
-            Some(new) => Some(self.value(new)?),
+            Some(new) => Some(self.value_as(new, self.element_type(inst.types[0]))?),
             None => None,
         };
         let &[index] = &index[..] else { return Err(Unsupported::Form(inst.op, "an index of two words")) };

@@ -93,7 +93,10 @@ impl Importer<'_> {
     /// A binary operation on integers.
     pub(super) fn int_binary(&mut self, inst: &Inst<Linked>, op: IntOp) -> Done {
         let (lane, count) = self.lane(inst.types[0])?;
-        let (a, b) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
+        let mut operands =
+            [self.value_as(inst.args[0], inst.types[0])?, self.value_as(inst.args[1], inst.types[0])?];
+        self.widen_amount(lane, &mut operands[1]);
+        let [a, b] = operands;
         let step = lane.leaves();
         if let Some(clause) = &inst.exc {
             // A divisor of zero in any lane.
@@ -119,6 +122,15 @@ impl Importer<'_> {
         }
         self.define_result(inst, results);
         self.go_on(inst)
+    }
+
+    /// The amount of a shift, which may be of fewer bits than what is shifted (lenient mode): those it lacks are zero.
+    fn widen_amount(&mut self, lane: Lane, amount: &mut Leaves) {
+        let [leaf] = amount[..] else { return };
+        match lane {
+            Lane::One(ty) => amount[0] = self.resize(leaf, ty),
+            Lane::Wide => *amount = Leaves::from_slice(&[self.resize(leaf, I64), self.int(I64, 0)]),
+        }
     }
 
     fn is_zero(&mut self, lane: Lane, leaves: &[Value]) -> Value {
@@ -268,7 +280,8 @@ impl Importer<'_> {
     /// A comparison of integers, pointers and references.
     pub(super) fn compare(&mut self, inst: &Inst<Linked>, op: CmpOp) -> Done {
         let (lane, _) = self.lane(inst.types[0])?;
-        let (a, b) = (self.value(inst.args[0])?, self.value(inst.args[1])?);
+        let ty = inst.types[0];
+        let (a, b) = (self.value_as(inst.args[0], ty)?, self.value_as(inst.args[1], ty)?);
         let (cond, step) = (cond_of(op), lane.leaves());
         let mut results = Leaves::new();
         for (a, b) in a.chunks_exact(step).zip(b.chunks_exact(step)) {
@@ -293,7 +306,7 @@ impl Importer<'_> {
     pub(super) fn convert(&mut self, inst: &Inst<Linked>, op: ConvOp) -> Done {
         let (from, count) = self.lane(inst.types[0])?;
         let (to, _) = self.lane(inst.types[1])?;
-        let a = self.value(inst.args[0])?;
+        let a = self.value_as(inst.args[0], inst.types[0])?;
         let mut results = Leaves::new();
         for at in 0..count {
             match (from, to) {
@@ -391,7 +404,8 @@ impl Importer<'_> {
 
     pub(super) fn select(&mut self, inst: &Inst<Linked>) -> Done {
         let conds = self.value(inst.args[0])?;
-        let (a, b) = (self.value(inst.args[1])?, self.value(inst.args[2])?);
+        let ty = inst.types[1];
+        let (a, b) = (self.value_as(inst.args[1], ty)?, self.value_as(inst.args[2], ty)?);
         let per_cond = (a.len() / conds.len().max(1)).max(1);
         let mut results = Leaves::new();
         for (at, (&a, &b)) in a.iter().zip(&b).enumerate() {

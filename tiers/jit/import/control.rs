@@ -3,7 +3,10 @@
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
 use crate::ssa::{Args, Callee, Edge, Op, Terminator, Ty};
+use mu_ir::ids::{SigId, TypeId};
 use mu_ir::inst::{Inst, Linked, Value as MuValue};
+use mu_ir::types::Type;
+use mu_ir::verify::interchangeable;
 use mu_rt::layout::LeafKind;
 use smallvec::SmallVec;
 
@@ -22,7 +25,7 @@ impl Importer<'_> {
     }
 
     pub(super) fn switch(&mut self, inst: &Inst<Linked>) -> Done {
-        let value = self.value(inst.args[0])?;
+        let value = self.value_as(inst.args[0], inst.types[0])?;
         let &[value] = &value[..] else { return Err(Unsupported::Form(inst.op, "a case of two words")) };
         let default = self.edge(&inst.dests[0], None)?;
         let mut cases = Vec::with_capacity(inst.args.len() - 1);
@@ -37,7 +40,8 @@ impl Importer<'_> {
     }
 
     pub(super) fn ret(&mut self, inst: &Inst<Linked>) -> Done {
-        let args = self.arguments(&inst.args)?;
+        let types = &self.program.types.sig(self.ver.sig).rets;
+        let args = self.arguments(&inst.args, types)?;
         self.end(Terminator::Ret(args));
         Ok(())
     }
@@ -49,17 +53,40 @@ impl Importer<'_> {
         Ok(())
     }
 
-    fn arguments(&mut self, values: &[MuValue]) -> Result<Args, Unsupported> {
+    /// The leaves of values, as those of these types.
+    fn arguments(&mut self, values: &[MuValue], types: &[TypeId]) -> Result<Args, Unsupported> {
         let mut args = Args::new();
-        for &value in values {
-            args.extend(self.value(value)?);
+        for (&value, &ty) in values.iter().zip(types) {
+            args.extend(self.value_as(value, ty)?);
         }
         Ok(args)
+    }
+
+    /// Whether a function of one signature takes and returns the words of another, as `Runtime::sig_fits` has it in
+    /// lenient mode. (In strict mode the verifier has seen to it that they are the same.)
+    fn sig_fits(&self, have: SigId, want: SigId) -> bool {
+        let types = &self.program.types;
+        let fit = |have: &[TypeId], want: &[TypeId]| {
+            let fits = |(&have, &want)| types.same(have, want) || interchangeable(types, have, want);
+            have.len() == want.len() && have.iter().zip(want).all(fits)
+        };
+        let (own, called) = (types.sig(have), types.sig(want));
+        types.same_sig(have, want) || fit(&own.params, &called.params) && fit(&own.rets, &called.rets)
     }
 
     /// The callee and the arguments, behind the funcref if the callee is one.
     fn callee(&mut self, inst: &Inst<Linked>) -> Result<(Callee, Args), Unsupported> {
         let mut args = Args::new();
+        let want = inst.sigs[0];
+        // Fitting types say nothing about the value of a funcref that REFCAST or lenient mode gave another type: calling
+        // a function of another signature is undefined behaviour, and this tier does not look.
+        let fits = match *self.ty(self.value_ty(inst.args[0])) {
+            Type::FuncRef(have) => self.sig_fits(have, want),
+            _ => false,
+        };
+        if !fits {
+            return Err(Unsupported::CalleeSignature);
+        }
         let callee = match inst.args[0] {
             MuValue::Func(func) => Callee::Func(func),
             value => {
@@ -67,7 +94,7 @@ impl Importer<'_> {
                 Callee::Indirect
             }
         };
-        args.extend(self.arguments(&inst.args[1..])?);
+        args.extend(self.arguments(&inst.args[1..], &self.program.types.sig(want).params)?);
         Ok((callee, args))
     }
 
@@ -79,7 +106,10 @@ impl Importer<'_> {
 
     pub(super) fn call(&mut self, inst: &Inst<Linked>) -> Done {
         let (callee, mut args) = self.callee(inst)?;
-        let kept = self.arguments(inst.keepalives.as_deref().unwrap_or(&[]))?;
+        let mut kept = Args::new();
+        for &value in inst.keepalives.as_deref().unwrap_or(&[]) {
+            kept.extend(self.value(value)?);
+        }
         args.extend_from_slice(&kept);
         let rets = self.program.types.sig(inst.sigs[0]).rets.clone();
         let mut types: SmallVec<[Ty; 4]> = SmallVec::new();

@@ -93,7 +93,7 @@ impl Importer<'_> {
             return Err(Unsupported::Form(inst.op, "an offset beyond the address space"));
         }
         let base = self.scalar(inst.args[0])?;
-        let index = self.value(inst.args[1])?;
+        let index = self.value_as(inst.args[1], inst.types[1])?;
         // The index is signed; of a wide one, the low word is all that can matter inside an array.
         let index = match self.func.ty(index[0]) {
             LeafKind::Int(64) => index[0],
@@ -156,7 +156,7 @@ impl Importer<'_> {
     pub(super) fn store(&mut self, inst: &Inst<Linked>) -> Done {
         let words = self.words_in_memory(inst)?;
         let address = self.address(inst)?;
-        let values = self.value(inst.args[1])?;
+        let values = self.value_as(inst.args[1], inst.types[0])?;
         for ((bytes, _), value) in words.into_iter().zip(values) {
             let at = self.at(address, bytes);
             self.push(Op::Store(inst.attrs.ord), &[at, value], &[]);
@@ -198,7 +198,8 @@ impl Importer<'_> {
     pub(super) fn cmpxchg(&mut self, inst: &Inst<Linked>) -> Done {
         let ty = self.atomic_type(inst)?;
         let address = self.address(inst)?;
-        let (expected, desired) = (self.scalar(inst.args[1])?, self.scalar(inst.args[2])?);
+        let (expected, desired) =
+            (self.scalar_as(inst.args[1], inst.types[0])?, self.scalar_as(inst.args[2], inst.types[0])?);
         let (expected, desired) = (self.carried(expected), self.carried(desired));
         let swap = self.push(Op::CmpXchg, &[address, expected, desired], &[Self::carrier(ty), I1]);
         let results = self.func.insts[swap.index()].results.clone();
@@ -223,7 +224,7 @@ impl Importer<'_> {
             | RmwOp::UMin => return self.rmw_loop(inst, ty),
         }
         let address = self.address(inst)?;
-        let operand = self.scalar(inst.args[1])?;
+        let operand = self.scalar_as(inst.args[1], inst.types[0])?;
         let mut operand = self.carried(operand);
         let carrier = Self::carrier(ty);
         let mut op = inst.attrs.rmw;
@@ -242,7 +243,7 @@ impl Importer<'_> {
     fn rmw_loop(&mut self, inst: &Inst<Linked>, ty: LeafKind) -> Done {
         use crate::ssa::{Args, Edge, Terminator};
         let address = self.address(inst)?;
-        let operand = self.scalar(inst.args[1])?;
+        let operand = self.scalar_as(inst.args[1], inst.types[0])?;
         let first = self.op(Op::Load(MemOrder::Relaxed), ty, &[address]);
         let (retry, done) = (self.func.add_block(), self.func.add_block());
         let seen = self.func.add_param(retry, ty);

@@ -6,6 +6,11 @@
 //! numbers byte offsets, constants their bits. What this tier cannot do yet is refused with a reason ([`Unsupported`]),
 //! never translated wrongly.
 //!
+//! Lenient loading lets operands pass whose types have the size and register class of the wanted ones: integers of 64 bits
+//! and pointers are the only ones of different leaves. Operands are imported as what their place wants
+//! ([`Importer::value_as`]), so that everything behind sees types that fit. Amounts of shifts may be narrower than what they
+//! shift, and callees may be of other signatures; those are looked at where they stand.
+//!
 //! Mu blocks may be entered by edges from calls with EXC clauses; a call then ends its block ([`Terminator::Invoke`]) and
 //! its two successors are fresh blocks that hold nothing but the jumps onward.
 //!
@@ -38,14 +43,15 @@ use smallvec::SmallVec;
 /// The leaves of a Mu value.
 type Leaves = SmallVec<[Value; 2]>;
 
-/// What the compiler reads: a program, its layouts, the addresses of its global cells.
+/// What the compiler reads. Code holds addresses of global cells and of native symbols, so it is good for this instance
+/// only, and for as long as they stay where they are.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
-    /// Everything loaded.
+    /// Everything loaded; strictly or leniently does not matter.
     pub program: &'a Program,
-    /// Layouts of its types.
+    /// Layouts of its types, which are made on demand.
     pub layouts: &'a Layouts,
-    /// Addresses of global cells, by number.
+    /// Addresses of global cells, by number; one for each of the program.
     pub globals: &'a [u64],
 }
 
@@ -107,6 +113,11 @@ fn mu_blocks_on_cycles(ver: &FuncVer) -> Vec<bool> {
     crate::ssa::graph::Graph::new(&skeleton).on_cycle()
 }
 
+/// 64 bits that mean nothing to the collector, whatever their type.
+fn is_plain_word(ty: Ty) -> bool {
+    matches!(ty, LeafKind::Int(64) | LeafKind::Ptr | LeafKind::FuncPtr)
+}
+
 struct Importer<'a> {
     program: &'a Program,
     layouts: &'a Layouts,
@@ -148,6 +159,15 @@ impl<'a> Importer<'a> {
                 self.vars[var.index()] = leaves.into_iter().map(|ty| self.func.add_param(new, ty)).collect();
             }
             self.blocks.push(new);
+        }
+        self.current = entry;
+        let own: Vec<Ty> = self.func.blocks[self.blocks[0].index()]
+            .params
+            .iter()
+            .map(|&param| self.func.ty(param))
+            .collect();
+        for (arg, ty) in args.iter_mut().zip(own) {
+            *arg = self.retype(*arg, ty);
         }
         self.func.blocks[entry.index()].term = Terminator::Jump(Edge { block: self.blocks[0], args });
         Ok(())
@@ -191,6 +211,28 @@ impl<'a> Importer<'a> {
         self.constant_words(value, &mut words)?;
         words.resize(types.len(), 0);
         Ok(types.iter().zip(words).map(|(&ty, bits)| self.func.constant(ty, bits)).collect())
+    }
+
+    /// The leaves of an operand as those of the type its place wants.
+    fn value_as(&mut self, value: MuValue, want: TypeId) -> Result<Leaves, Unsupported> {
+        let mut leaves = self.value(value)?;
+        if self.value_ty(value) != want
+            && let [leaf] = &mut leaves[..]
+            && is_plain_word(self.func.ty(*leaf))
+            && let Some(kind) = self.layout(want).scalar()
+            && is_plain_word(kind)
+        {
+            *leaf = self.retype(*leaf, kind);
+        }
+        Ok(leaves)
+    }
+
+    /// The leaf of an operand that has one, as the type its place wants.
+    fn scalar_as(&mut self, value: MuValue, want: TypeId) -> Result<Value, Unsupported> {
+        match self.value_as(value, want)?[..] {
+            [leaf] => Ok(leaf),
+            _ => Err(Unsupported::LargeValue),
+        }
     }
 
     /// The leaf of an operand that has one.
@@ -284,8 +326,9 @@ impl<'a> Importer<'a> {
     /// An edge to a Mu block. `exc` is what its exception parameter gets; NULL where nothing was thrown.
     fn edge(&mut self, dest: &Dest<Linked>, exc: Option<Value>) -> Result<Edge, Unsupported> {
         let mut args = Args::new();
-        for &arg in &dest.args {
-            args.extend(self.value(arg)?);
+        let ver = self.ver;
+        for (&arg, param) in dest.args.iter().zip(&ver.blocks[dest.block.index()].params) {
+            args.extend(self.value_as(arg, ver.vars[param.index()].ty)?);
         }
         if self.ver.blocks[dest.block.index()].exc_param.is_some() {
             let exc = exc.unwrap_or_else(|| self.int(LeafKind::Ref, 0));

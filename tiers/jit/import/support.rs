@@ -13,21 +13,25 @@ use std::fmt;
 /// Why a function version is not compiled. It stays with the interpreter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unsupported {
-    /// An instruction.
+    /// An instruction, in whatever form.
     Op(Op),
-    /// A common instruction.
+    /// A common instruction, in whatever form.
     Comm(CommInst),
     /// An instruction in a form or on a type that is not supported; what about it.
     Form(Op, &'static str),
-    /// A value with too many leaves.
+    /// A value of more than 256 leaves, or a type without SSA values.
     LargeValue,
-    /// A version with too many instructions.
+    /// A version of more than 100000 instructions and values, as the importer counts them.
     TooLong,
+    /// A callee of a signature with other words than those of the call: undefined behaviour if it is called, which the
+    /// interpreter reports. (Lenient loading lets it pass.)
+    CalleeSignature,
     /// The native value of an exposed function.
     ExposedFunction,
-    /// Arguments or results that do not fit the transfer area.
+    /// Arguments or results of more words than the registers of the convention and the 240 words of the transfer area
+    /// ([`crate::thread_area::TRANSFER_WORDS`]) hold.
     TransferArea,
-    /// A frame that is too large.
+    /// Frame cells of too many bytes.
     Frame,
     /// The register allocator gave up, with its reason.
     Registers(&'static str),
@@ -43,9 +47,10 @@ impl fmt::Display for Unsupported {
             Unsupported::Form(op, what) => write!(f, "{}: {what}", op.mnemonic()),
             Unsupported::LargeValue => f.write_str("a value with too many leaves"),
             Unsupported::TooLong => f.write_str("a version with too many instructions"),
+            Unsupported::CalleeSignature => f.write_str("a callee of another signature"),
             Unsupported::ExposedFunction => f.write_str("the native value of an exposed function"),
             Unsupported::TransferArea => f.write_str("too many arguments or results"),
-            Unsupported::Frame => f.write_str("a frame that is too large"),
+            Unsupported::Frame => f.write_str("frame cells of too many bytes"),
             Unsupported::Registers(why) => write!(f, "register allocation: {why}"),
             Unsupported::CodeRegion => f.write_str("executable memory is used up"),
         }
@@ -117,7 +122,7 @@ impl Importer<'_> {
         match comm.family() {
             CommFamily::Misc(op) => match op {
                 MiscInst::KillDependency => {
-                    let value = self.value(inst.args[0])?;
+                    let value = self.value_as(inst.args[0], inst.types[0])?;
                     self.define_result(inst, value);
                     Ok(())
                 }

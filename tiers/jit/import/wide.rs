@@ -109,7 +109,7 @@ impl Importer<'_> {
     ) -> Result<Leaves, Unsupported> {
         match (op, from, to) {
             // Lenient mode lets conversions pass that change nothing.
-            (ConvOp::Trunc | ConvOp::ZExt | ConvOp::SExt | ConvOp::PtrCast, Lane::Wide, Lane::Wide) => {
+            (ConvOp::Trunc | ConvOp::ZExt | ConvOp::SExt, Lane::Wide, Lane::Wide) => {
                 Ok(Leaves::from_slice(a))
             }
             (ConvOp::Trunc, Lane::Wide, Lane::One(to)) => Ok([self.resize(a[0], to)].into_iter().collect()),
@@ -147,7 +147,9 @@ impl Importer<'_> {
             }
             // The verifier lets none of these pass.
             (ConvOp::Trunc, Lane::One(_), Lane::One(_) | Lane::Wide)
-            | (ConvOp::ZExt | ConvOp::SExt | ConvOp::PtrCast, Lane::One(_) | Lane::Wide, Lane::One(_))
+            | (ConvOp::ZExt | ConvOp::SExt, Lane::One(_) | Lane::Wide, Lane::One(_))
+            | (ConvOp::PtrCast, Lane::One(_), Lane::One(_))
+            | (ConvOp::PtrCast, Lane::Wide, Lane::Wide)
             | (ConvOp::UiToFp | ConvOp::SiToFp, Lane::One(_), Lane::One(_) | Lane::Wide)
             | (ConvOp::UiToFp | ConvOp::SiToFp, Lane::Wide, Lane::Wide)
             | (ConvOp::FpToUi | ConvOp::FpToSi, Lane::Wide, Lane::One(_) | Lane::Wide)

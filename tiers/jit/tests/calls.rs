@@ -1,6 +1,7 @@
 //! Calls, results, exceptions, stack overflow.
 
 use super::support::Bench;
+use crate::Unsupported;
 use crate::code::stubs::Status;
 
 const TYPES: &str = "
@@ -229,4 +230,42 @@ fn a_long_function() {
         (a, b) = if a < b { (a + 1, b) } else { (b - 2, a) };
     }
     assert_eq!(bench.call("@long", &[10, 20]), (Status::Returned, vec![(a ^ b) as u64]));
+}
+
+/// The last of so many parameters; `None` if that is refused.
+fn last_of(count: usize) -> Option<u64> {
+    let types = vec!["@i64"; count].join(" ");
+    let params: String = (0..count).map(|n| format!("<@i64> %p{n} ")).collect();
+    let args = vec!["%a"; count - 1].join(" ");
+    let mut bench = Bench::load(&format!(
+        "{TYPES}
+        .funcsig @many = ({types}) -> (@i64)
+        .funcdef @last VERSION %v1 <@many> {{
+            %entry({params}):
+                RET %p{}
+        }}
+        .funcdef @pass VERSION %v1 <@binary> {{
+            %entry(<@i64> %a <@i64> %b):
+                %r = CALL <@many> @last ({args} %b)
+                RET %r
+        }}",
+        count - 1
+    ));
+    let refused = bench.compile_some();
+    if refused.is_empty() {
+        let (status, results) = bench.call("@pass", &[1, 77]);
+        assert_eq!(status, Status::Returned);
+        return Some(results[0]);
+    }
+    assert_eq!(refused, [Unsupported::TransferArea; 2]);
+    None
+}
+
+/// Six words go in registers, the others through the transfer area.
+#[test]
+fn the_transfer_area_bounds_arguments() {
+    let most = crate::x64::regs::INT_PASSED.len() + crate::thread_area::TRANSFER_WORDS;
+    assert_eq!(most, 246);
+    assert_eq!([last_of(6), last_of(7), last_of(most)], [Some(77); 3]);
+    assert_eq!(last_of(most + 1), None);
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod division;
+mod lenient;
 mod listings;
 mod maps;
 mod passes;
