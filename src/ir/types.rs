@@ -165,27 +165,6 @@ impl<T, S> TypeCtor<T, S> {
 pub type Type = TypeCtor<TypeId, SigId>;
 
 impl Type {
-    /// `int`, pointers, `float`, `double`, general reference types and `tagref64` (type-system, "scalar types").
-    pub fn is_scalar(&self) -> bool {
-        match self {
-            Type::Int(_)
-            | Type::Float
-            | Type::Double
-            | Type::UPtr(_)
-            | Type::UFuncPtr(_)
-            | Type::Ref(_)
-            | Type::IRef(_)
-            | Type::WeakRef(_)
-            | Type::TagRef64
-            | Type::FuncRef(_)
-            | Type::ThreadRef
-            | Type::StackRef
-            | Type::FrameCursorRef
-            | Type::IrBuilderRef => true,
-            Type::Struct(_) | Type::Hybrid { .. } | Type::Array(..) | Type::Vector(..) | Type::Void => false,
-        }
-    }
-
     /// Whether a location of this type can be accessed atomically (portability, Instructions; widths as decided).
     pub fn is_atomic(&self) -> bool {
         match self {

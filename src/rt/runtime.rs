@@ -28,6 +28,7 @@ use mu_ir::ids::{FuncId, FuncVerId, SigId, TypeId};
 use mu_ir::link;
 use mu_ir::program::{Mark, Program};
 use mu_ir::ub::Ub;
+use mu_ir::verify;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -276,23 +277,20 @@ impl Runtime {
 
     /// Whether values of these canonical types can go where those are wanted. In lenient mode types of one size and
     /// register class are taken for each other, as when bundles are loaded.
+    #[inline]
     pub fn types_fit(&self, have: &[TypeId], want: &[TypeId]) -> bool {
-        let same = |(&have, &want): (&TypeId, &TypeId)| {
-            have == want || mu_ir::verify::interchangeable(&self.program.types, have, want)
-        };
-        have == want || self.config.lenient && have.len() == want.len() && have.iter().zip(want).all(same)
+        have == want || self.config.lenient && verify::interchangeable_lists(&self.program.types, have, want)
     }
 
     /// Whether a function of one signature can be called with another (both representatives), likewise.
     #[inline]
     pub fn sig_fits(&self, have: SigId, want: SigId) -> bool {
-        have == want || self.config.lenient && self.sigs_interchangeable(have, want)
+        have == want || self.config.lenient && verify::interchangeable_sigs(&self.program.types, have, want)
     }
 
-    #[cold]
-    fn sigs_interchangeable(&self, have: SigId, want: SigId) -> bool {
-        let (have, want) = (self.program.types.sig(have), self.program.types.sig(want));
-        self.types_fit(&have.params, &want.params) && self.types_fit(&have.rets, &want.rets)
+    /// Whether the watchpoints of an id are enabled.
+    pub fn is_enabled(&self, wpid: u32) -> bool {
+        self.watchpoints.get(&wpid).copied().unwrap_or(false)
     }
 
     /// Enables or disables all watchpoints of an id.

@@ -146,10 +146,12 @@ fn callee(rt: &Runtime, word: u64, call: &CallInfo) -> Result<FuncId, Flow> {
 /// `Err` names a function that must be decoded first.
 pub(crate) fn call_indirect(
     here: &Here<'_>,
+    pc: usize,
     callee_slot: Slot,
     info: u32,
     cx: &Cx<'_>,
 ) -> Result<Flow, FuncId> {
+    here.region.set_pc(here.fp, pc as u64);
     let call = &here.code.calls[info as usize];
     let func = match callee(cx.rt, here.get(callee_slot), call) {
         Ok(func) => func,
@@ -227,7 +229,13 @@ pub(crate) fn return_slowly(here: &Here<'_>, cx: &Cx<'_>, thread: &Thread, value
     Flow::Reload
 }
 
-/// THROW from the frame `fp`: the nearest frame below that catches receives the exception. If none does, the frames stay
+/// THROW
+pub(crate) fn throw_at(here: &Here<'_>, pc: usize, exception: u64, cx: &Cx<'_>) -> Flow {
+    here.region.set_pc(here.fp, pc as u64);
+    throw(exception, cx.codes, cx.stack, here.fp)
+}
+
+/// Throws from the frame `fp`: the nearest frame below that catches receives the exception. If none does, the frames stay
 /// as they are, for a trace, and the thread ends.
 pub(crate) fn throw(exception: u64, codes: &[Arc<Code>], stack: &Stack, fp: u64) -> Flow {
     let below = stack.region().saved_fp(fp);

@@ -615,16 +615,12 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
         Instr::SelectLanes { info } => basic_operations::select_lanes(here, code.select_lanes[info as usize]),
         Instr::Switch { info } => control_flow::switch(here, &code.switches[info as usize]),
         Instr::CallIndirect { callee, info } => {
-            here.region.set_pc(here.fp, pc as u64);
-            return control_flow::call_indirect(here, callee, info, cx);
+            return control_flow::call_indirect(here, pc, callee, info, cx);
         }
         Instr::TailCall { callee, info } => {
             return control_flow::tail_call(here, callee, info, cx);
         }
-        Instr::Throw { a } => {
-            here.region.set_pc(here.fp, pc as u64);
-            control_flow::throw(here.get(a), cx.codes, cx.stack, here.fp)
-        }
+        Instr::Throw { a } => control_flow::throw_at(here, pc, here.get(a), cx),
         Instr::CopyWords { d, a, words } => aggregates::copy_words(here, d, a, words),
         Instr::InsertWords { info } => aggregates::insert_words(here, code.elements[info as usize]),
         Instr::ExtractElement { info } => aggregates::extract_element(here, code.elements[info as usize]),
@@ -649,13 +645,11 @@ fn slow(instr: Instr, here: &Here<'_>, pc: usize, cx: &Cx<'_>, thread: &mut Thre
         Instr::TrapUndefined { func, .. } => {
             stacks::trap(here, pc, cx.stack, thread, TrapCause::Undefined(func))
         }
-        Instr::Watchpoint { wpid, disabled, .. } => match cx.rt.watchpoints.get(&wpid) {
-            Some(true) => stacks::trap(here, pc, cx.stack, thread, TrapCause::Watchpoint(wpid)),
-            Some(false) | None => Flow::Edge(disabled),
-        },
+        Instr::Watchpoint { wpid, disabled, .. } => {
+            stacks::watchpoint(here, pc, cx, thread, wpid).unwrap_or(Flow::Edge(disabled))
+        }
         Instr::WpBranch { wpid, disabled, enabled } => {
-            let is_enabled = cx.rt.watchpoints.get(&wpid).copied().unwrap_or(false);
-            Flow::Edge(if is_enabled { enabled } else { disabled })
+            Flow::Edge(if cx.rt.is_enabled(wpid) { enabled } else { disabled })
         }
         Instr::CCall { info } => native_calls::ccall(here, info),
         Instr::NewThread { info } => threads::new_thread(here, &code.swaps[info as usize], cx),

@@ -26,6 +26,17 @@ fn pause(here: &Here<'_>, pc: usize, stack: &Stack) {
     stack.pause(here.fp);
 }
 
+/// WATCHPOINT; `None` if it is disabled.
+pub(crate) fn watchpoint(
+    here: &Here<'_>,
+    pc: usize,
+    cx: &Cx<'_>,
+    thread: &mut Thread,
+    wpid: u32,
+) -> Option<Flow> {
+    cx.rt.is_enabled(wpid).then(|| trap(here, pc, cx.stack, thread, TrapCause::Watchpoint(wpid)))
+}
+
 /// TRAP, an enabled WATCHPOINT, or the trap of an undefined function. From here on the stack is not the thread's any more.
 pub(crate) fn trap(here: &Here<'_>, pc: usize, stack: &Stack, thread: &mut Thread, cause: TrapCause) -> Flow {
     thread.is_bound = false;

@@ -214,3 +214,17 @@ pub fn interchangeable(types: &TypeStore, a: TypeId, b: TypeId) -> bool {
     let class_a = class(types.get(a));
     class_a.is_some() && class_a == class(types.get(b))
 }
+
+/// Whether values of these types can stand for values of those, one by one: the same types, or [`interchangeable`] ones.
+pub fn interchangeable_lists(types: &TypeStore, a: &[TypeId], b: &[TypeId]) -> bool {
+    let fits = |(&a, &b)| types.same(a, b) || interchangeable(types, a, b);
+    a.len() == b.len() && a.iter().zip(b).all(fits)
+}
+
+/// Whether a function of one signature takes and returns the words of the other.
+pub fn interchangeable_sigs(types: &TypeStore, a: SigId, b: SigId) -> bool {
+    let (sig_a, sig_b) = (types.sig(a), types.sig(b));
+    types.same_sig(a, b)
+        || interchangeable_lists(types, &sig_a.params, &sig_b.params)
+            && interchangeable_lists(types, &sig_a.rets, &sig_b.rets)
+}

@@ -42,7 +42,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{interchangeable, is_native_safe, is_variable_type};
+pub use facts::{interchangeable_lists, interchangeable_sigs, is_native_safe, is_variable_type};
 
 use crate::diag::Findings;
 use crate::draft::Draft;

@@ -3,10 +3,10 @@
 use super::{Done, Importer, Leaves};
 use crate::import::Unsupported;
 use crate::ssa::{Args, Callee, Edge, Op, Terminator, Ty};
-use mu_ir::ids::{SigId, TypeId};
+use mu_ir::ids::TypeId;
 use mu_ir::inst::{Inst, Linked, Value as MuValue};
 use mu_ir::types::Type;
-use mu_ir::verify::interchangeable;
+use mu_ir::verify::interchangeable_sigs;
 use mu_rt::layout::LeafKind;
 use smallvec::SmallVec;
 
@@ -62,18 +62,6 @@ impl Importer<'_> {
         Ok(args)
     }
 
-    /// Whether a function of one signature takes and returns the words of another, as `Runtime::sig_fits` has it in
-    /// lenient mode. (In strict mode the verifier has seen to it that they are the same.)
-    fn sig_fits(&self, have: SigId, want: SigId) -> bool {
-        let types = &self.program.types;
-        let fit = |have: &[TypeId], want: &[TypeId]| {
-            let fits = |(&have, &want)| types.same(have, want) || interchangeable(types, have, want);
-            have.len() == want.len() && have.iter().zip(want).all(fits)
-        };
-        let (own, called) = (types.sig(have), types.sig(want));
-        types.same_sig(have, want) || fit(&own.params, &called.params) && fit(&own.rets, &called.rets)
-    }
-
     /// The callee and the arguments, behind the funcref if the callee is one.
     fn callee(&mut self, inst: &Inst<Linked>) -> Result<(Callee, Args), Unsupported> {
         let mut args = Args::new();
@@ -81,7 +69,7 @@ impl Importer<'_> {
         // Fitting types say nothing about the value of a funcref that REFCAST or lenient mode gave another type: calling
         // a function of another signature is undefined behaviour, and this tier does not look.
         let fits = match *self.ty(self.value_ty(inst.args[0])) {
-            Type::FuncRef(have) => self.sig_fits(have, want),
+            Type::FuncRef(have) => interchangeable_sigs(&self.program.types, have, want),
             _ => false,
         };
         if !fits {

@@ -711,9 +711,4 @@ impl Func {
             self.values[param.index()].def = Def::Param(block, number as u32);
         }
     }
-
-    /// Number of instructions in blocks, terminators included.
-    pub fn instruction_count(&self) -> usize {
-        self.blocks.iter().map(|block| block.insts.len() + 1).sum()
-    }
 }
