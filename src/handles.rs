@@ -21,7 +21,6 @@
 use crate::introspect::Cursor;
 use crate::values::{ClientError, Value};
 use crate::{Mu, StackRef, ThreadRef};
-use mu_interp::decode::{const_words, func_of_word};
 use mu_ir::ids::{FuncId, MuId, TypeId};
 use mu_ir::inst;
 use mu_ir::program::Entity;
@@ -29,6 +28,7 @@ use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
 use mu_ir::ub::Ub;
 use mu_rt::layout::Shape;
+use mu_rt::words::func_of_word;
 
 /// Values of the client.
 impl Mu {
@@ -193,8 +193,7 @@ impl Mu {
         let rt = &self.machine.rt;
         // A constant may be too large to be a value.
         rt.layouts.words(&rt.program.types, ty).ok_or(ClientError::NoValues)?;
-        let mut words = Vec::new();
-        const_words(&rt.program, &rt.globals, &rt.exposes, value, &mut words);
+        let words = rt.const_words(value).map_err(|_| ClientError::NoValues)?;
         Ok(self.hold(ty, words))
     }
 

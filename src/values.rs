@@ -263,7 +263,7 @@ impl Mu {
     /// A funcref; `None` if there is no such function.
     pub fn funcref(&self, func: FuncId) -> Option<Value> {
         let ty = self.program().funcs.get(func.index())?.funcref_ty;
-        Some(self.plain(ty, vec![mu_interp::decode::func_word(func)]))
+        Some(self.plain(ty, vec![mu_rt::words::func_word(func)]))
     }
 
     /// Reads a value of a type.
@@ -293,7 +293,7 @@ impl Mu {
             Type::Double => words.push(parse_f64(text).ok_or_else(wanted)?),
             Type::FuncRef(_) if text.starts_with('@') => {
                 let func = self.func(text).ok_or_else(|| format!("there is no function {text}"))?;
-                words.push(mu_interp::decode::func_word(func));
+                words.push(mu_rt::words::func_word(func));
             }
             Type::TagRef64 => words.push(parse_tagref(text).ok_or_else(wanted)?),
             Type::Struct(fields) => {
@@ -381,7 +381,7 @@ impl Mu {
             Type::UPtr(_) | Type::UFuncPtr(_) => write!(out, "{:#x}", next()),
             Type::Float => write!(out, "{}", fp_text(f64::from(f32::from_bits(next() as u32)), true)),
             Type::Double => write!(out, "{}", fp_text(f64::from_bits(next()), false)),
-            Type::FuncRef(_) => match mu_interp::decode::func_of_word(next(), self.program().funcs.len()) {
+            Type::FuncRef(_) => match mu_rt::words::func_of_word(next(), self.program().funcs.len()) {
                 Some(func) => write!(out, "{}", self.func_name(func)),
                 None => write!(out, "null"),
             },

@@ -37,7 +37,6 @@
 use clap::ValueEnum;
 use mu_vm::interp::Tracer;
 use mu_vm::interp::code::CodeOf;
-use mu_vm::interp::decode::func_of_word;
 use mu_vm::interp::exec::Here;
 use mu_vm::ir::draft::ConstCtor;
 use mu_vm::ir::ids::{BlockIdx, InstIdx, TypeId, VarIdx};
@@ -50,6 +49,7 @@ use mu_vm::rt::layout::LeafKind;
 use mu_vm::rt::memory::AllocaCells;
 use mu_vm::rt::runtime::Runtime;
 use mu_vm::rt::thread::Thread;
+use mu_vm::rt::words::func_of_word;
 use mu_vm::{StackRef, ThreadRef};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -7,7 +7,6 @@
 
 use super::location::{Location, Part};
 use super::{Base, Object, Place, Plan, Referent, Store, Stored};
-use mu_interp::decode::{const_words, func_word};
 use mu_ir::codes::{hail as code, parse as parse_code};
 use mu_ir::diag::{Diagnostic, Severity, Span};
 use mu_ir::ids::{Sym, TypeId};
@@ -17,6 +16,7 @@ use mu_ir::semantics::{int, tagref};
 use mu_ir::types::Type;
 use mu_rt::layout::LeafKind;
 use mu_rt::runtime::Runtime;
+use mu_rt::words::func_word;
 use mu_text::hail::{Alloc, Init, LValue, RKind, Script};
 use std::collections::HashMap;
 
@@ -295,8 +295,8 @@ impl Checker<'_> {
                 return Err(Wrong::Reported);
             }
         };
-        let mut words = Vec::new();
-        const_words(program, &self.rt.globals, &self.rt.exposes, value, &mut words);
+        // What is loaded has addresses.
+        let words = self.rt.const_words(value).unwrap_or_default();
         self.given(to, Given::Words(program.types.canon(ty), words), span)
     }
 

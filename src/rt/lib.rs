@@ -21,6 +21,7 @@
 //! | [`futex`]  | queues of threads that wait at memory locations                        |
 //! | [`choose`] | the seeded source of all choices                                       |
 //! | [`runtime`]| everything one instance has loaded and allocated                       |
+//! | [`words`]  | words of constants, global cells and functions                         |
 //! | [`world`]  | who may touch it: threads that run, or one who has stopped them all    |
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -40,4 +41,5 @@ pub mod runtime;
 pub mod stack;
 pub mod stress;
 pub mod thread;
+pub mod words;
 pub mod world;

@@ -20,11 +20,13 @@ use crate::os::OsError;
 use crate::stack::Stacks;
 use crate::stress::{GcStress, StressCounts};
 use crate::thread::Threads;
+use crate::words::{Addresses, NoWords, const_words};
 use mu_ir::builder::{IrBuilder, OpenBuilders};
 use mu_ir::codes::load as code;
 use mu_ir::diag::Diagnostic;
 use mu_ir::draft::Draft;
 use mu_ir::ids::{FuncId, FuncVerId, SigId, TypeId};
+use mu_ir::inst::Value;
 use mu_ir::link;
 use mu_ir::program::{Mark, Program};
 use mu_ir::ub::Ub;
@@ -300,6 +302,21 @@ impl Runtime {
     pub fn set_watchpoint(&mut self, wpid: u32, enabled: bool) -> Result<(), Ub> {
         *self.watchpoints.get_mut(&wpid).ok_or(Ub::UnknownWatchpoint)? = enabled;
         Ok(())
+    }
+
+    /// Where global cells and exposed functions are.
+    pub fn addresses(&self) -> Addresses<'_> {
+        Addresses { globals: &self.globals, exposes: &self.exposes }
+    }
+
+    /// The words of a global SSA variable of a type with values.
+    ///
+    /// # Errors
+    /// As [`const_words`], of which neither can happen to what is loaded.
+    pub fn const_words(&self, value: Value) -> Result<Vec<u64>, NoWords> {
+        let mut words = Vec::new();
+        const_words(&self.program, self.addresses(), value, usize::MAX, &mut words)?;
+        Ok(words)
     }
 
     /// What checks an access; `cells` finds ALLOCA cells, `cache` remembers what was found last.

@@ -16,7 +16,6 @@
 //! RET resumes the frame below with values; THROW, and an exception that leaves a frame, resume it with the exception.
 
 use crate::code::{CallInfo, Code, List, NONE, Slot, SwitchInfo};
-use crate::decode::func_of_word;
 use crate::exec::{Cx, Flow, Here, Running, enter, write_constants};
 use crate::native_calls::forget_cookie;
 use mu_ir::ids::{FuncId, TypeId};
@@ -24,6 +23,7 @@ use mu_ir::ub::Ub;
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{Claim, FrameState, LINKAGE_BYTES, RESUME_INTERPRETED, Region, Stack, StackRef};
 use mu_rt::thread::{Event, Resumption, Thread};
+use mu_rt::words::func_of_word;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::sync::Arc;

@@ -7,7 +7,6 @@
 //! [`crate::frames`]. Loading needs the parsers, which a tier does not see, so it is an [`Event`] for the driver.
 
 use crate::code::{Code, CommInfo};
-use crate::decode::func_of_word;
 use crate::exec::{Flow, Here};
 use crate::frames::{self, PushFailure};
 use mu_ir::ids::{FuncId, MuId};
@@ -16,6 +15,7 @@ use mu_ir::ub::Ub;
 use mu_rt::runtime::{MuTrapHandler, Runtime};
 use mu_rt::stack::StackRef;
 use mu_rt::thread::Event;
+use mu_rt::words::func_of_word;
 use std::sync::Arc;
 
 /// Executes one of the `@uvm.meta.*` instructions. `Err` names a function that must be decoded first.

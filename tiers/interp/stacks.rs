@@ -3,7 +3,6 @@
 
 use crate::code::{Code, CommInfo, SwapInfo};
 use crate::control_flow::{self, Passing};
-use crate::decode::func_of_word;
 use crate::exec::{AloneInstruction, Cx, Flow, Here};
 use crate::frames::{Maps, push_fresh};
 use crate::metacircular;
@@ -17,6 +16,7 @@ use mu_rt::heap::{Cause, Plan};
 use mu_rt::runtime::Runtime;
 use mu_rt::stack::{NewStackError, Stack, StackRef};
 use mu_rt::thread::{Event, Thread, TrapCause};
+use mu_rt::words::func_of_word;
 use smallvec::SmallVec;
 use std::sync::Arc;
 

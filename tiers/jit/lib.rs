@@ -31,15 +31,11 @@ use code::buffer::{CodeBuffer, MapError};
 use code::map::{CodeMap, Compiled};
 use code::stubs::{HostFunction, Stubs};
 use mu_ir::ids::{FuncId, FuncVerId};
+use mu_rt::words::func_word;
 use opt::Optimizer;
 use x64::emit::{Emitted, RelocTarget};
 use x64::lower::Cpu;
 use x64::regalloc::{Effort, Workspace};
-
-/// The word of a funcref: the function's number plus one; 0 is NULL.
-pub fn funcref_word(func: FuncId) -> u64 {
-    u64::from(func.0) + 1
-}
 
 /// How to compile.
 #[derive(Clone, Debug)]
@@ -85,12 +81,12 @@ impl Jit {
 
     /// Makes sure that calls of a function go somewhere.
     pub fn declare(&self, func: FuncId) {
-        self.buffer.set_cell(funcref_word(func), self.stubs.no_code);
+        self.buffer.set_cell(func_word(func), self.stubs.no_code);
     }
 
     /// Makes calls of a function go to the entry of compiled code.
     pub fn redirect(&self, func: FuncId, entry: u64) {
-        self.buffer.set_cell(funcref_word(func), entry);
+        self.buffer.set_cell(func_word(func), entry);
     }
 
     /// Makes calls of a function run a function of the host.
@@ -119,7 +115,7 @@ impl Jit {
             .collect();
         let entry = self.install(&emitted).ok_or(Unsupported::CodeRegion)?;
         let function = input.program.func_vers[version.index()].func;
-        self.buffer.set_cell(funcref_word(function), entry);
+        self.buffer.set_cell(func_word(function), entry);
         Ok(self.map.add(Compiled::new(version, entry, emitted, cells, func.sources)))
     }
 
@@ -130,7 +126,7 @@ impl Jit {
             .iter()
             .map(|reloc| {
                 let target = match reloc.target {
-                    RelocTarget::Cell(func) => cell(funcref_word(func)),
+                    RelocTarget::Cell(func) => cell(func_word(func)),
                     RelocTarget::Cells => cell(0),
                 };
                 (reloc.offset as usize, target)

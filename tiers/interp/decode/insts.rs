@@ -12,6 +12,7 @@ use mu_ir::table::{
 use mu_ir::types::Type;
 use mu_rt::layout::{Layout, LeafKind, Shape};
 use mu_rt::native;
+use mu_rt::words::const_words;
 use std::sync::Arc;
 
 type Decoded = Result<Instr, DecodeError>;
@@ -264,7 +265,8 @@ impl Decoder<'_> {
         let mut cases = Vec::with_capacity(inst.args.len() - 1);
         for (&value, dest) in inst.args[1..].iter().zip(&inst.dests[1..]) {
             let mut words = Vec::new();
-            super::const_words(self.program, self.globals, self.exposes, value, &mut words);
+            let known = const_words(self.program, self.addresses, value, 2, &mut words);
+            known.map_err(|_| DecodeError::ValueTooLarge)?;
             let low = u128::from(words.first().copied().unwrap_or(0));
             let high = u128::from(words.get(1).copied().unwrap_or(0));
             cases.push((low | high << 64, self.edge(dest)?));

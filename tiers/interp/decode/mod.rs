@@ -14,13 +14,13 @@ mod insts;
 mod moves;
 
 use crate::code::*;
-use mu_ir::draft::ConstCtor;
 use mu_ir::ids::*;
 use mu_ir::inst::{Dest, Inst, Linked, Value};
 use mu_ir::program::{FuncVer, Program};
 use mu_ir::types::Type;
 use mu_rt::layout::Layouts;
 use mu_rt::runtime::Runtime;
+use mu_rt::words::{Addresses, const_words, func_word};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -47,8 +47,7 @@ pub fn decode(rt: &Runtime, ver: FuncVerId) -> Result<Code, DecodeError> {
     let mut decoder = Decoder {
         program: &rt.program,
         layouts: &rt.layouts,
-        globals: &rt.globals,
-        exposes: &rt.exposes,
+        addresses: rt.addresses(),
         checked: rt.config.checked,
         ver: &body,
         code: Code::new(CodeOf::Version(ver), body.func),
@@ -123,22 +122,10 @@ pub fn decode_undefined(rt: &Runtime, func: FuncId) -> Result<Code, DecodeError>
     Ok(code)
 }
 
-/// The word of a funcref: the function's number plus one; 0 is NULL.
-pub fn func_word(func: FuncId) -> u64 {
-    u64::from(func.0) + 1
-}
-
-/// The function of a funcref word, if it is one.
-pub fn func_of_word(word: u64, func_count: usize) -> Option<FuncId> {
-    let index = usize::try_from(word.checked_sub(1)?).ok()?;
-    (index < func_count).then(|| FuncId::new(index))
-}
-
 pub(crate) struct Decoder<'a> {
     program: &'a Program,
     layouts: &'a Layouts,
-    globals: &'a [u64],
-    exposes: &'a [u64],
+    addresses: Addresses<'a>,
     checked: bool,
     ver: &'a FuncVer,
     code: Code,
@@ -243,7 +230,8 @@ impl Decoder<'_> {
             return Err(DecodeError::FrameTooLarge);
         }
         let mut words = Vec::with_capacity(count);
-        const_words(self.program, self.globals, self.exposes, value, &mut words);
+        let known = const_words(self.program, self.addresses, value, count, &mut words);
+        known.map_err(|_| DecodeError::ValueTooLarge)?;
         words.resize(count, 0);
         let slot = self.code.var_slot_count + self.code.consts.len() as u32;
         self.code.consts.extend(words);
@@ -305,39 +293,6 @@ impl Decoder<'_> {
         match &inst.exc {
             None => Ok((NONE, NONE)),
             Some(clause) => Ok((self.edge(&clause.nor)?, self.edge(&clause.exc)?)),
-        }
-    }
-}
-
-/// Appends the words of a global SSA variable; the caller has made sure that its type does not have too many. Verified
-/// constants are not recursive; their nesting is walked with a work list, so that deep ones cannot overflow the host
-/// stack.
-pub fn const_words(program: &Program, globals: &[u64], exposes: &[u64], value: Value, words: &mut Vec<u64>) {
-    let mut work = vec![value];
-    while let Some(value) = work.pop() {
-        match value {
-            Value::Local(_) => {}
-            Value::Global(global) => words.push(globals[global.index()]),
-            Value::Func(func) => words.push(func_word(func)),
-            Value::Expose(expose) => words.push(exposes[expose.index()]),
-            Value::Const(id) => {
-                let constant = &program.consts[id.index()];
-                match &constant.ctor {
-                    ConstCtor::List(members) => work.extend(members.iter().rev()),
-                    ConstCtor::Float(bits) => words.push(u64::from(*bits)),
-                    ConstCtor::Double(bits) => words.push(*bits),
-                    ConstCtor::Null => words.push(0),
-                    ConstCtor::Extern(_) => words.push(constant.address.unwrap_or(0)),
-                    ConstCtor::Int { .. } => {
-                        let bits = constant.ctor.int_bits().unwrap_or(0);
-                        match program.types.get(constant.ty) {
-                            Type::Int(128) => words.extend([bits as u64, (bits >> 64) as u64]),
-                            Type::Int(width) => words.push(bits as u64 & mu_ir::semantics::int::mask(*width)),
-                            _ => words.push(bits as u64),
-                        }
-                    }
-                }
-            }
         }
     }
 }

@@ -32,12 +32,12 @@ mod wide;
 pub use support::Unsupported;
 
 use crate::ssa::{Args, Block, Cond, Edge, Func, I1, I64, Op, Terminator, Ty, Value};
-use mu_ir::draft::ConstCtor;
 use mu_ir::ids::{FuncVerId, TypeId, VarIdx};
 use mu_ir::inst::{Dest, Inst, Linked, Value as MuValue};
 use mu_ir::program::{FuncVer, Program};
 use mu_ir::types::Type;
 use mu_rt::layout::{Layout, Layouts, LeafKind};
+use mu_rt::words::{Addresses, NoWords, const_words};
 use smallvec::SmallVec;
 
 /// The leaves of a Mu value.
@@ -244,41 +244,14 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The words of a global SSA variable. (Verified constants do not contain themselves.)
+    /// The words of a global SSA variable.
     fn constant_words(&self, value: MuValue, words: &mut Vec<u64>) -> Done {
-        let mut work = vec![value];
-        while let Some(value) = work.pop() {
-            if words.len() > LEAVES_MAX {
-                return Err(Unsupported::LargeValue);
-            }
-            match value {
-                MuValue::Local(_) => {}
-                MuValue::Global(global) => words.push(self.globals[global.index()]),
-                MuValue::Func(func) => words.push(crate::funcref_word(func)),
-                MuValue::Expose(_) => return Err(Unsupported::ExposedFunction),
-                MuValue::Const(id) => {
-                    let constant = &self.program.consts[id.index()];
-                    match &constant.ctor {
-                        ConstCtor::List(members) => work.extend(members.iter().rev()),
-                        ConstCtor::Float(bits) => words.push(u64::from(*bits)),
-                        ConstCtor::Double(bits) => words.push(*bits),
-                        ConstCtor::Null => words.push(0),
-                        ConstCtor::Extern(_) => words.push(constant.address.unwrap_or(0)),
-                        ConstCtor::Int { .. } => {
-                            let bits = constant.ctor.int_bits().unwrap_or(0);
-                            match self.ty(constant.ty) {
-                                Type::Int(128) => words.extend([bits as u64, (bits >> 64) as u64]),
-                                Type::Int(width) => {
-                                    words.push(bits as u64 & mu_ir::semantics::int::mask(*width));
-                                }
-                                _ => words.push(bits as u64),
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
+        // Where exposed functions are is not known to this tier.
+        let addresses = Addresses { globals: self.globals, exposes: &[] };
+        const_words(self.program, addresses, value, LEAVES_MAX, words).map_err(|reason| match reason {
+            NoWords::TooMany => Unsupported::LargeValue,
+            NoWords::NoAddress => Unsupported::ExposedFunction,
+        })
     }
 
     /// Defines a variable.

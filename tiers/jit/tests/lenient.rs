@@ -115,7 +115,7 @@ const CALLEES: &str = "
 #[test]
 fn callees_for_the_same_words_are_called() {
     let mut bench = Bench::lenient(CALLEES, settings(true));
-    let minus = crate::funcref_word(bench.func("@minus"));
+    let minus = mu_rt::words::func_word(bench.func("@minus"));
     bench.compile_some();
     for (name, args, result) in [
         ("@similar", &[10, 3][..], 0),
